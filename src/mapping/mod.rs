@@ -1,0 +1,3 @@
+//! Mapping.
+mod request;
+pub use request::Request;
