@@ -1,1 +1,5 @@
-//! record
+//! Everything that turns inputs into records.
+
+mod budget;
+
+pub use budget::{Budget, Ticket};
