@@ -9,7 +9,7 @@ mod session;
 mod table;
 mod template;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// How many things of each kind there are.
-    pub(crate) fn counts(&self) -> HashMap<&'static str, u64> {
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
         let open = self.sessions.newest_first().filter(|session| session.ended_at.is_none());
         let (open_sessions, peers) =
             open.fold((0, 0), |(open, peers), session| (open + 1, peers + session.connected().count()));
