@@ -1,0 +1,249 @@
+//! What happens to every call, whatever its route: read, checked, applied under one lock, written down, answered.
+//!
+//! This is the one place between the connection and the handlers, so whatever is to go wrong on purpose before or
+//! after a call is applied belongs here too. It does not know what any call means.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body as HttpBody;
+use axum::extract::{FromRequestParts, Query, RawPathParams, Request};
+use axum::http::{HeaderValue, StatusCode, header, request::Parts};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+
+use super::Settings;
+use super::answer::{Answer, Outcome, Refusal};
+use super::call::{Body, Call};
+use super::clock::Clock;
+use super::demo;
+use super::journal::{Journal, Line};
+use super::routes::{Action, CONTROL_PREFIX, Route};
+use super::store::Store;
+use super::token::{Report, Verifier};
+
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// Everything a call needs on its way.
+pub(crate) struct Exchange {
+    verifier: Verifier,
+    clock: Clock,
+    clock_offset_s: i64,
+    time_scale: f64,
+    latency: Duration,
+    strict: bool,
+    records: bool,
+    shared: Mutex<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    journal: Journal,
+    quota: Option<Quota>,
+}
+
+type Pairs = [(String, String)];
+
+/// A request taken apart.
+struct Arrived {
+    parts: Parts,
+    parameters: Result<Vec<(String, String)>, Refusal>,
+    query: Result<Vec<(String, String)>, Refusal>,
+    body: Body,
+}
+
+impl Exchange {
+    /// Sets up the demo workspace and opens the journal.
+    pub(crate) fn open(settings: Settings, clock: Clock) -> io::Result<Self> {
+        let journal = Journal::open(settings.journal.as_deref(), settings.keep_journal)?;
+        let quota = settings.rate_limit.map(|limit| Quota {
+            limit,
+            header: settings.rate_limit_header,
+            window: None,
+        });
+        Ok(Self {
+            verifier: Verifier::new(settings.access_key, &settings.secret),
+            clock,
+            clock_offset_s: settings.clock_offset_s,
+            time_scale: settings.time_scale,
+            latency: settings.latency,
+            strict: settings.strict,
+            records: journal.records(),
+            shared: Mutex::new(Shared { store: demo::workspace(), journal, quota }),
+        })
+    }
+
+    /// Ends the journal.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        self.shared().journal.close()
+    }
+
+    /// Takes one call from its request to its response.
+    pub(crate) async fn serve(self: Arc<Self>, route: &'static Route, request: Request) -> Response {
+        let arrived = arrive(route, request).await;
+        let controls = arrived.parts.uri.path().starts_with(CONTROL_PREFIX);
+        let answer = self.settle(route, &arrived, controls);
+        // Held back after it took effect: a client that gives up meanwhile cannot undo the call.
+        if !controls && !self.latency.is_zero() {
+            tokio::time::sleep(self.latency).await;
+        }
+        self.respond(answer)
+    }
+
+    fn settle(&self, route: &Route, arrived: &Arrived, controls: bool) -> Answer {
+        let now = self.clock.now();
+        let looked_at = self.records || !matches!(route.action, Action::Open(_));
+        let token = looked_at.then(|| self.verifier.report(&arrived.parts.headers, now)).flatten();
+        let mut shared = self.shared();
+        let (outcome, effects) = self.apply(route, arrived, token.as_ref(), now, &mut shared);
+        let answer = outcome.unwrap_or_else(Answer::from);
+        if !controls {
+            shared.journal.append(&Line {
+                at: now,
+                request: &arrived.parts,
+                token: token.as_ref(),
+                body: &arrived.body,
+                status: answer.status.as_u16(),
+                effects: &effects,
+            });
+        }
+        answer
+    }
+
+    fn apply(
+        &self,
+        route: &Route,
+        arrived: &Arrived,
+        token: Option<&Report>,
+        now: Timestamp,
+        shared: &mut Shared,
+    ) -> (Outcome, Vec<serde_json::Value>) {
+        let (parameters, query) = match admit(route, arrived, token, now, shared) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return (Err(refusal), Vec::new()),
+        };
+        let mut call = Call {
+            store: &mut shared.store,
+            now,
+            time_scale: self.time_scale,
+            strict: self.strict,
+            parameters,
+            query,
+            body: &arrived.body,
+            effects: Vec::new(),
+        };
+        let outcome = match route.action {
+            Action::Managed(handler) | Action::Open(handler) => handler(&mut call),
+            Action::Control(handler) => handler(&mut call, &mut shared.journal),
+        };
+        (outcome, call.effects)
+    }
+
+    fn respond(&self, answer: Answer) -> Response {
+        let has_body = !answer.body.is_empty();
+        let mut response = Response::new(HttpBody::from(answer.body));
+        *response.status_mut() = answer.status;
+        let headers = response.headers_mut();
+        if has_body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(seconds) = answer.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // The server adds the machine's own time; a clock that is off must show in the answer as well.
+        if self.clock_offset_s != 0
+            && let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(self.clock.now().into()))
+        {
+            headers.insert(header::DATE, date);
+        }
+        response
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        // A handler that panicked left its own call half done; the others may still be judged.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets a call through to its handler, or says why not.
+fn admit<'a>(
+    route: &Route,
+    arrived: &'a Arrived,
+    token: Option<&Report>,
+    now: Timestamp,
+    shared: &mut Shared,
+) -> Result<(&'a Pairs, &'a Pairs), Refusal> {
+    route.action.admits(token)?;
+    if let (Action::Managed(_) | Action::Open(_), Some(quota)) = (&route.action, &mut shared.quota) {
+        quota.take(now)?;
+    }
+    arrived.body.is_whole()?;
+    match (&arrived.parameters, &arrived.query) {
+        (Ok(parameters), Ok(query)) => Ok((parameters, query)),
+        (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.clone()),
+    }
+}
+
+async fn arrive(route: &Route, request: Request) -> Arrived {
+    let (mut parts, body) = request.into_parts();
+    let parameters = if route.path.contains('{') {
+        match RawPathParams::from_request_parts(&mut parts, &()).await {
+            Ok(found) => Ok(found.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+            Err(_) => Err(Refusal::bad_request("Invalid path parameter")),
+        }
+    } else {
+        Ok(Vec::new())
+    };
+    let query = match parts.uri.query() {
+        None => Ok(Vec::new()),
+        Some(_) => Query::try_from_uri(&parts.uri)
+            .map(|Query(pairs)| pairs)
+            .map_err(|_| Refusal::bad_request("Invalid query parameter")),
+    };
+    Arrived { parts, parameters, query, body: read(body).await }
+}
+
+async fn read(body: HttpBody) -> Body {
+    let mut chunks = body.into_data_stream();
+    let mut whole = Bytes::new();
+    while let Some(chunk) = chunks.next().await {
+        let Ok(chunk) = chunk else { return Body::BrokenOff };
+        if whole.len() + chunk.len() > LARGEST_BODY {
+            return Body::TooLarge;
+        }
+        // Nearly every body comes in one piece, which is then used as it is.
+        whole = if whole.is_empty() { chunk } else { [whole, chunk].concat().into() };
+    }
+    Body::read(whole)
+}
+
+/// How many calls a second are still taken.
+struct Quota {
+    limit: u32,
+    header: bool,
+    window: Option<(Timestamp, u32)>,
+}
+
+impl Quota {
+    const WINDOW_S: u64 = 1;
+
+    fn take(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        let (start, taken) = match self.window {
+            Some((start, taken)) if now.duration_since(start).unsigned_abs().as_secs() < Self::WINDOW_S => {
+                (start, taken)
+            }
+            _ => (now, 0),
+        };
+        if taken < self.limit {
+            self.window = Some((start, taken + 1));
+            return Ok(());
+        }
+        // Whatever is left of the window, it is over after a whole second.
+        let wait = Self::WINDOW_S;
+        let text = format!("rate limit exceeded, retry after {wait} seconds");
+        Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(self.header.then_some(wait)))
+    }
+}

@@ -1,0 +1,63 @@
+//! Pages of a list: newest first, a limit, and the last item's id as the cursor to the next page.
+//!
+//! It does not know what is listed. An empty page has `data: null`, which the API's documentation allows.
+
+use serde::Serialize;
+
+use super::answer::{Answer, Refusal};
+use super::call::Call;
+use super::store::{Row, Table};
+
+const FEWEST: usize = 10;
+const MOST: usize = 100;
+
+/// Which page of a list is asked for.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    limit: usize,
+    start: Option<&'a str>,
+}
+
+/// A page as it is answered.
+#[derive(Debug, Serialize)]
+pub(crate) struct PageAnswer<A> {
+    /// The limit that was used, not the number of items.
+    pub(crate) limit: usize,
+    /// The items, newest first.
+    pub(crate) data: Option<Vec<A>>,
+    /// The cursor that the next page starts after.
+    pub(crate) last: String,
+}
+
+impl<'a> Page<'a> {
+    /// Reads `limit` and `start` of a call's query; a limit out of bounds is brought inside.
+    pub(crate) fn asked(call: &Call<'a>) -> Result<Self, Refusal> {
+        let limit = match call.query("limit") {
+            Some(text) => text.parse::<i64>().map_err(|_| Refusal::query("limit"))?,
+            None => 0,
+        };
+        let limit = usize::try_from(limit).unwrap_or(0).clamp(FEWEST, MOST);
+        Ok(Self { limit, start: call.query("start") })
+    }
+
+    /// The page of a table's rows that are to be kept.
+    pub(crate) fn of<T: Row, A: Serialize>(
+        &self,
+        table: &'a Table<T>,
+        keep: impl Fn(&T) -> bool,
+        show: impl Fn(&'a T) -> A,
+    ) -> Result<Answer, Refusal> {
+        let end = match self.start {
+            Some(id) => table.place(id).ok_or_else(|| Refusal::query("start"))?,
+            None => table.len(),
+        };
+        let mut last = String::new();
+        let mut data = Vec::new();
+        for row in table.older_than(end).filter(|row| keep(row)).take(self.limit) {
+            row.id().clone_into(&mut last);
+            data.push(show(row));
+        }
+        let data = (!data.is_empty()).then_some(data);
+        Ok(Answer::ok(&PageAnswer { limit: self.limit, data, last }))
+    }
+}

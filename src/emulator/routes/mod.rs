@@ -1,0 +1,109 @@
+//! The routes: one file a resource, each with a table of its paths and their handlers.
+//!
+//! Adding an endpoint is a line in a table and a function from a [`Call`] to an answer. Paths are those of the
+//! API's documentation, without `/v2`. Nothing here knows how a call gets to its handler.
+
+mod active_rooms;
+mod control;
+mod external_streams;
+mod live_streams;
+pub(crate) mod role_body;
+mod roles;
+mod rooms;
+mod sink;
+mod streams;
+mod templates;
+
+use axum::http::StatusCode;
+use axum::routing::MethodFilter;
+
+use super::answer::{Outcome, Refusal};
+use super::call::Call;
+use super::journal::Journal;
+use super::token::{self, Report};
+
+/// Where the API's paths begin.
+const API_PREFIX: &str = "/v2";
+/// Where the emulator's own paths begin; calls to them are not journalled.
+pub(crate) const CONTROL_PREFIX: &str = "/_control";
+
+/// A method and a path, and what they do.
+pub(crate) struct Route {
+    /// One method, or several.
+    pub(crate) method: MethodFilter,
+    /// With `{placeholders}`, without prefix.
+    pub(crate) path: &'static str,
+    /// What is to be done.
+    pub(crate) action: Action,
+}
+
+/// What a route does, and for whom.
+pub(crate) enum Action {
+    /// Part of the API; needs a management token.
+    Managed(fn(&mut Call<'_>) -> Outcome),
+    /// Part of what clients call; needs no token.
+    Open(fn(&mut Call<'_>) -> Outcome),
+    /// A lever of the emulator, not of the API.
+    Control(fn(&mut Call<'_>, &mut Journal) -> Outcome),
+}
+
+impl Route {
+    const fn get(path: &'static str, handler: fn(&mut Call<'_>) -> Outcome) -> Self {
+        Self { method: MethodFilter::GET, path, action: Action::Managed(handler) }
+    }
+
+    const fn post(path: &'static str, handler: fn(&mut Call<'_>) -> Outcome) -> Self {
+        Self { method: MethodFilter::POST, path, action: Action::Managed(handler) }
+    }
+
+    const fn delete(path: &'static str, handler: fn(&mut Call<'_>) -> Outcome) -> Self {
+        Self { method: MethodFilter::DELETE, path, action: Action::Managed(handler) }
+    }
+}
+
+impl Action {
+    /// Refuses a call whose token does not let it in.
+    pub(crate) fn admits(&self, token: Option<&Report>) -> Result<(), Refusal> {
+        let Self::Managed(_) = self else { return Ok(()) };
+        match token::unmanaged(token) {
+            None => Ok(()),
+            Some(reason) => {
+                Err(Refusal::new(StatusCode::UNAUTHORIZED, "Token validation error").detail(reason))
+            }
+        }
+    }
+
+    /// What comes before the path.
+    pub(crate) fn prefix(&self) -> &'static str {
+        match self {
+            Self::Managed(_) | Self::Open(_) => API_PREFIX,
+            Self::Control(_) => CONTROL_PREFIX,
+        }
+    }
+}
+
+/// Every route there is.
+pub(crate) static TABLES: &[&[Route]] = &[
+    rooms::ROUTES,
+    templates::ROUTES,
+    roles::ROUTES,
+    active_rooms::ROUTES,
+    live_streams::ROUTES,
+    external_streams::ROUTES,
+    sink::ROUTES,
+    control::ROUTES,
+];
+
+/// What is at a path that is in no table.
+pub(crate) static NO_PATH: Route = Route {
+    method: MethodFilter::GET,
+    path: "",
+    action: Action::Open(|_| Err(Refusal::not_found("path not found"))),
+};
+
+/// What a path does for a method that it has not got.
+pub(crate) static NO_METHOD: Route = Route {
+    method: MethodFilter::GET,
+    path: "",
+    action: Action::Open(|_| Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))),
+};

@@ -1,0 +1,152 @@
+//! What the emulated workspace holds, all of it in memory and behind one lock.
+//!
+//! Things are kept in tables in the order they were made and never go away, as in the API. It knows how things relate
+//! (which room a name means, which session is open), but neither requests nor answers.
+
+mod job;
+mod room;
+mod session;
+mod table;
+mod template;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+pub(crate) use self::job::{ExternalStream, Job, Kind, LiveStream, Phase, Status};
+pub(crate) use self::room::Room;
+pub(crate) use self::session::{Peer, Session};
+pub(crate) use self::table::{Row, Table};
+pub(crate) use self::template::Template;
+
+/// All state of the workspace.
+#[derive(Debug)]
+pub(crate) struct Store {
+    ids: Ids,
+    default_template: String,
+    /// Whose workspace it is.
+    pub(crate) customer_id: &'static str,
+    /// The workspace's own id.
+    pub(crate) app_id: &'static str,
+    /// Templates, by name.
+    pub(crate) templates: Table<Template>,
+    /// Rooms, by lower-cased name.
+    pub(crate) rooms: Table<Room>,
+    /// Sessions, open and ended, by room: the latest of each.
+    pub(crate) sessions: Table<Session>,
+    /// Live streams, by room: the latest of each.
+    pub(crate) live_streams: Table<Job<LiveStream>>,
+    /// External streams, by room: the latest of each.
+    pub(crate) external_streams: Table<Job<ExternalStream>>,
+    /// What left no other trace in the state.
+    pub(crate) tally: Tally,
+}
+
+/// Counts of things that happened.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Messages sent.
+    pub(crate) messages: u64,
+    /// Peers that got a message, over all messages.
+    pub(crate) deliveries: u64,
+    /// Cues inserted into streams.
+    pub(crate) cues: u64,
+    /// Calls the sink took.
+    pub(crate) sink_calls: u64,
+    /// Objects in those calls.
+    pub(crate) sink_objects: u64,
+}
+
+impl Store {
+    /// A workspace with nothing but its default template.
+    pub(crate) fn new(customer_id: &'static str, app_id: &'static str, default: Template) -> Self {
+        let default_template = default.id.clone();
+        let mut templates = Table::default();
+        templates.insert(default);
+        Self {
+            ids: Ids::default(),
+            default_template,
+            customer_id,
+            app_id,
+            templates,
+            rooms: Table::default(),
+            sessions: Table::default(),
+            live_streams: Table::default(),
+            external_streams: Table::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// A new id: 24 hex digits.
+    pub(crate) fn new_id(&mut self, now: Timestamp) -> String {
+        self.ids.next(now)
+    }
+
+    /// The id of the template that rooms get by default.
+    pub(crate) fn default_template(&self) -> &str {
+        &self.default_template
+    }
+
+    /// The template a room follows.
+    pub(crate) fn template_of(&self, room: &Room) -> Option<&Template> {
+        self.templates.get(&room.template_id)
+    }
+
+    /// The session that is open in a room.
+    pub(crate) fn open_session(&self, room_id: &str) -> Option<&Session> {
+        self.sessions.by_key(room_id).filter(|session| session.ended_at.is_none())
+    }
+
+    /// How many things of each kind there are.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let open = self.sessions.newest_first().filter(|session| session.ended_at.is_none());
+        let (open_sessions, peers) =
+            open.fold((0, 0), |(open, peers), session| (open + 1, peers + session.connected().count()));
+        let roles = self.templates.newest_first().map(|template| template.roles.len()).sum::<usize>();
+        let sizes = [
+            ("templates", self.templates.len()),
+            ("roles", roles),
+            ("rooms", self.rooms.len()),
+            ("sessions", self.sessions.len()),
+            ("open_sessions", open_sessions),
+            ("peers", peers),
+            ("live_streams", self.live_streams.len()),
+            ("external_streams", self.external_streams.len()),
+        ];
+        let happened = [
+            ("messages", self.tally.messages),
+            ("deliveries", self.tally.deliveries),
+            ("cues", self.tally.cues),
+            ("sink_calls", self.tally.sink_calls),
+            ("sink_objects", self.tally.sink_objects),
+        ];
+        sizes.into_iter().map(|(name, size)| (name, size as u64)).chain(happened).collect()
+    }
+}
+
+/// Makes ids as the API's database does: the time, a word for the machine, a count.
+#[derive(Debug, Default)]
+struct Ids {
+    made: u32,
+}
+
+impl Ids {
+    fn next(&mut self, now: Timestamp) -> String {
+        self.made = self.made.wrapping_add(1);
+        let second = now.as_second() & 0xffff_ffff;
+        format!("{second:08x}e31a70cafe{:06x}", self.made & 0x00ff_ffff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_24_hex_digits_and_never_the_same() {
+        let mut ids = Ids::default();
+        let made: Vec<_> = (0..1000).map(|_| ids.next(Timestamp::constant(1_750_000_000, 0))).collect();
+        assert!(made.iter().all(|id| id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
+        assert!(made.is_sorted() && made.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+}
