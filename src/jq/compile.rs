@@ -10,6 +10,7 @@ use jaq_core::load::{Arena, Error as LoadError, File, Loader, lex, parse::Def};
 use jaq_core::{Compiler, Filter, native::Fun};
 use jaq_json::Val;
 
+use super::excerpt::underlined;
 use super::nearest;
 
 type Data = JustLut<Val>;
@@ -57,15 +58,8 @@ pub struct CompileError {
 
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, after) = self.source_text.split_at(self.offset);
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = after.find('\n').map_or(self.source_text.len(), |newline| self.offset + newline);
-        let marked = self.length.min(line_end - self.offset);
-        let columns = |from: usize, to: usize| self.source_text[from..to].chars().count();
-        writeln!(f, "{}", self.message)?;
-        writeln!(f, "  {}", self.source_text[start..line_end].replace('\t', " "))?;
-        let carets = columns(self.offset, self.offset + marked).max(1);
-        write!(f, "  {}{}", " ".repeat(columns(start, self.offset)), "^".repeat(carets))
+        let place = self.offset..self.offset + self.length;
+        write!(f, "{}\n{}", self.message, underlined(&self.source_text, place))
     }
 }
 

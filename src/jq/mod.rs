@@ -4,6 +4,7 @@
 //! environment, other inputs or the terminal, or end the process, is left out of the language (see [`Program`]).
 
 mod compile;
+mod excerpt;
 mod nearest;
 mod value;
 
@@ -15,6 +16,7 @@ use jaq_core::{Ctx, Filter, Vars};
 pub use jaq_json::Val;
 
 pub use compile::CompileError;
+pub(crate) use excerpt::{position, underlined};
 pub use nearest::nearest;
 pub use value::{MAX_DEPTH, from_json, from_json_owned, from_map, to_json, truthy};
 
