@@ -245,4 +245,14 @@ mod tests {
             assert!(Program::compile(source).is_ok(), "{source}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_program_or_an_error_inside_it(source in r#"([.|,()\[\]{}"$@\\a-z0-9 é?/]|def |if |as |reduce ){0,12}"#) {
+            if let Err(error) = Program::compile(&source) {
+                proptest::prop_assert!(error.offset + error.length <= source.len());
+                proptest::prop_assert!(error.to_string().lines().count() >= 3);
+            }
+        }
+    }
 }

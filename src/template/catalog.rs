@@ -223,7 +223,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let path = entry.path();
-        if path.is_dir() {
+        // A linked folder is not entered: links may form a circle.
+        if entry.file_type().map_err(unreadable)?.is_dir() {
             collect(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             files.push(path);

@@ -52,7 +52,10 @@ impl Schema {
     }
 
     fn problems_of(&self, whole: &Value, error: &ValidationError<'_>) -> Vec<Problem> {
-        let field = field_name(error);
+        let path = field_name(error);
+        let inside = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        // Only a body can be wrong as a whole: the parameters of path and query always come as an object.
+        let field = if path.is_empty() { "body".to_owned() } else { path.clone() };
         let value = error.instance().as_ref();
         if let Some(words) = self.own_words(error) {
             let text = |key: &str| words.get(key).and_then(Value::as_str);
@@ -66,7 +69,6 @@ impl Schema {
             problem.hint = text("x-hint").map(str::to_owned);
             return vec![problem];
         }
-        let inside = |name: &str| if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") };
         match error.kind() {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();

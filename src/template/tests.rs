@@ -95,6 +95,42 @@ fn what_the_samples_expect_is_valid() {
     }
 }
 
+/// Records that need no mapping beyond their names are refused by the template itself, in the words of the sample.
+#[test]
+fn what_the_samples_refuse_is_refused() {
+    let catalog = Catalog::embedded();
+    let mut seen = 0;
+    for template in catalog.all().unwrap() {
+        for sample in &template.tests {
+            let Expectation::Invalid { field, says, hint } = &sample.expect else { continue };
+            let fans_out = template.fan_out.as_ref().is_some_and(|fan_out| *field == fan_out.field);
+            if sample.csv || fans_out || sample.record.get(field) == Some(&json!("")) {
+                continue;
+            }
+            let routed = sample.record.get("rtmp_urls").and(template.route.as_ref());
+            let target = routed.map_or_else(|| template.clone(), |route| catalog.get(&route.to).unwrap());
+            let mut problems = Vec::new();
+            for (name, value) in sample.record.as_object().unwrap() {
+                problems.extend(template.empty_problem(name, value));
+            }
+            for place in [Place::Path, Place::Query, Place::Body] {
+                let mut there = sample.record.clone();
+                there.as_object_mut().unwrap().retain(|name, _| {
+                    target.parameters.iter().any(|one| one.name == *name && one.place == place)
+                });
+                problems.extend(target.check(place, &there));
+            }
+            let meant = problems.iter().find(|problem| problem.field == *field);
+            let name = format!("{}: {}: {problems:?}", template.id, sample.name);
+            let problem = meant.unwrap_or_else(|| panic!("{name}"));
+            assert!(says.as_ref().is_none_or(|says| problem.rule.contains(says.as_str())), "{name}");
+            assert!(hint.is_none() || problem.hint == *hint, "{name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} samples are refused");
+}
+
 #[test]
 fn broken_templates_are_told_with_line_and_column() {
     let replace = |from: &'static str, to: &'static str| {
@@ -372,6 +408,16 @@ fn conditional() -> &'static [Arc<EndpointTemplate>] {
 }
 
 proptest! {
+    #[test]
+    fn any_damage_is_told_and_never_a_panic(from in 0..SOUND.len(), length in 1..20_usize, new in "[\\PC\n]{0,5}") {
+        let to = (from + length).min(SOUND.len());
+        let text = format!("{}{new}{}", &SOUND[..from], &SOUND[to..]);
+        if let Err(defects) = EndpointTemplate::parse("g/a.toml", &text) {
+            prop_assert!(!defects.is_empty());
+            prop_assert!(defects.iter().all(|defect| defect.line <= text.lines().count() + 1));
+        }
+    }
+
     #[test]
     fn no_request_makes_an_effect_weaker(
         names in prop::collection::vec("[a-z_]{1,8}|name|room_id|role_name", 0..4),

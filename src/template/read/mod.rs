@@ -20,7 +20,8 @@ use super::{
 fn named_by(file: &str) -> (&str, Option<&str>) {
     let mut parts = file.rsplit(['/', '\\']);
     let name = parts.next().unwrap_or(file);
-    (name.strip_suffix(".toml").unwrap_or(name), parts.next())
+    let folder = parts.next().filter(|folder| !matches!(*folder, "" | "." | ".."));
+    (name.strip_suffix(".toml").unwrap_or(name), folder)
 }
 
 pub(super) fn template(file: &str, text: &str) -> Result<EndpointTemplate, Vec<Defect>> {
