@@ -1,1 +1,45 @@
-//! call
+//! Calls: one request sent as often as it may be, and no more often.
+//!
+//! `send` holds the only loop that sends twice. Around it stand small parts that know nothing of each other:
+//! `verdict` says what an attempt's end means, `delay` and `backoff` how long to wait, `pace` when the next attempt
+//! may leave, `credentials` and `token` with whose authority, `health` when no call can succeed any more, `stop` that
+//! the run ends. `client` sends one attempt.
+//!
+//! Nothing here knows a ledger, a record or an event. What must be written down before an attempt is written by a
+//! [`BeforeAttempt`] hook.
+
+mod adaptive;
+mod answer;
+mod backoff;
+mod ceiling;
+mod client;
+mod credentials;
+mod delay;
+mod error;
+mod failure;
+mod header;
+mod health;
+mod pace;
+mod rules;
+mod send;
+mod sender;
+mod settings;
+mod stop;
+mod token;
+mod verdict;
+
+#[cfg(test)]
+mod fault_server;
+
+pub use answer::{AnswerRules, BodyKind, CallError, NoRules, REDACTED, Response, mentions_error};
+pub use backoff::Backoff;
+pub use ceiling::{NotARate, Rate};
+pub use client::{LONGEST_BODY, Proxy};
+pub use credentials::{AppClaims, BACK_DATED, Credentials, LIFETIME};
+pub use error::Error;
+pub use header::Header;
+pub use send::{BeforeAttempt, Call, NotNow, Settled};
+pub use sender::Sender;
+pub use settings::Settings;
+pub use stop::{Level, Reason, Stop};
+pub use verdict::Retry;

@@ -1,1 +1,73 @@
-//! cli
+//! The command line: one file per command, each a few calls into the library.
+//!
+//! It is the only layer that knows arguments, environment variables and the terminal. What was typed is turned into
+//! checked settings here (`setup`), once; below, nothing fails for a reason that was known before the first record.
+
+mod arguments;
+mod emulator;
+mod endpoints;
+mod failure;
+mod log;
+mod preview;
+mod run;
+mod setup;
+mod token;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::exit::ExitCode;
+
+pub use failure::Failure;
+
+/// Push a stream of records into a REST API: nothing lost, nothing done twice, every answer out.
+#[derive(Debug, Parser)]
+#[command(name = "roompipe", version, disable_help_subcommand = true, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send each record as a call and write each answer as an event.
+    Run(Box<run::Arguments>),
+    /// Show the requests records would become; nothing is sent, no credential is needed.
+    Preview(Box<preview::Arguments>),
+    /// The catalog of endpoint templates.
+    Endpoints(endpoints::Arguments),
+    /// Mint tokens.
+    Token(token::Arguments),
+    /// Serve a local 100ms API with a demo workspace.
+    Emulator(emulator::Arguments),
+}
+
+/// Runs the program on the process's own arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut command = Cli::command();
+    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error.format(&mut command)),
+    };
+    let result = match cli.command {
+        Command::Run(arguments) => run::run(*arguments),
+        Command::Preview(arguments) => preview::run(&arguments),
+        Command::Endpoints(arguments) => endpoints::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Emulator(arguments) => emulator::run(&arguments),
+    };
+    result.unwrap_or_else(|failure| {
+        log::line(&failure.to_string());
+        failure.exit
+    })
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // `--help` and `--version` come as errors too, and go to stdout. A reader that is gone needs no help.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
+}

@@ -1,3 +1,213 @@
-//! Mapping.
+//! From a record to requests: by name, `--map`, `--set`, coercion of CSV cells, the template's rules, the URL.
+//!
+//! Pure and synchronous. It knows records and templates; it knows no network, no credential and no outcome beyond
+//! `filtered` and `invalid`. What a record decides is confined: it fills parameters, never the host, the path or a
+//! header (`confine`).
+
+mod coerce;
+mod confine;
+mod draft;
+mod endpoint;
+mod expression;
+mod invalid;
+mod notes;
+mod options;
+mod render;
+pub mod sample;
 mod request;
+mod target;
+
+pub use confine::{PatternError, UrlPattern};
+pub use endpoint::Endpoint;
+pub use invalid::Invalid;
+pub use notes::Notes;
+pub use options::{Empty, Error, Options, Order};
 pub use request::Request;
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::jq::{self, Program};
+use crate::record::{Content, Record};
+
+use draft::Draft;
+use expression::Expression;
+use target::Target;
+
+/// A mapping, compiled once for a run.
+#[derive(Debug)]
+pub struct Mapping {
+    endpoint: Endpoint,
+    filter: Option<Program>,
+    body: Option<Program>,
+    /// `--map` first, then `--set`: the later wins.
+    assignments: Vec<Assignment>,
+    exclude: HashSet<String>,
+    pass_unknown: bool,
+    strict: bool,
+    empty: Empty,
+    infer_types: bool,
+    order: OrderRule,
+    /// Some program looks at the whole record.
+    needs_value: bool,
+}
+
+#[derive(Debug)]
+struct Assignment {
+    /// As typed, for messages.
+    option: String,
+    target: Target,
+    from: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Expression(Expression),
+    Constant(String),
+}
+
+#[derive(Debug)]
+enum OrderRule {
+    Template,
+    By(Program),
+    Nothing,
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Mapped {
+    /// `--where` was false, or the body program had no output.
+    Filtered,
+    /// The record as a whole cannot be mapped.
+    Invalid(Invalid),
+    /// The record's calls, in order; some of them may be invalid.
+    Calls(Vec<Result<Request, Invalid>>),
+}
+
+impl Mapping {
+    /// Maps one record. `object` is what [`Record::object`] made of it.
+    pub fn map(&self, record: &Record, object: Map<String, Value>, notes: &mut Notes) -> Mapped {
+        match self.try_map(record, object, notes) {
+            Ok(mapped) => mapped,
+            Err(invalid) => Mapped::Invalid(invalid),
+        }
+    }
+
+    fn try_map(&self, record: &Record, object: Map<String, Value>, notes: &mut Notes) -> Result<Mapped, Invalid> {
+        let cells = matches!(record.content, Content::Cells { .. });
+        let value = self.needs_value.then(|| jq::from_map(object.clone()));
+        if let Some(filter) = &self.filter
+            && !is_true(filter, value.clone().unwrap_or_default())?
+        {
+            return Ok(Mapped::Filtered);
+        }
+        let order = self.order_of(value.as_ref())?;
+        let mut draft = Draft::new(&self.endpoint, self.empty, cells, self.infer_types);
+        let values = self.values(&object, value.as_ref())?;
+        self.by_name(object, &mut draft, notes)?;
+        for (assignment, value) in self.assignments.iter().zip(values) {
+            match &assignment.from {
+                Source::Expression(_) => draft.map(&assignment.target, value),
+                Source::Constant(text) => draft.set(&assignment.target, text),
+            }
+            .map_err(|problem| Invalid::fields(vec![problem]))?;
+        }
+        let bodies = match &self.body {
+            None => None,
+            Some(program) => {
+                let outputs = bodies(program, value.unwrap_or_default())?;
+                if outputs.is_empty() {
+                    return Ok(Mapped::Filtered);
+                }
+                Some(outputs)
+            }
+        };
+        Ok(Mapped::Calls(self.calls(&draft, bodies, order.as_deref(), notes)))
+    }
+
+    /// The values of `--map`, computed before the record is taken apart; `--set` needs none.
+    fn values(&self, object: &Map<String, Value>, value: Option<&jq::Val>) -> Result<Vec<Option<Value>>, Invalid> {
+        let one = |assignment: &Assignment| match &assignment.from {
+            Source::Constant(_) => Ok(None),
+            Source::Expression(expression) => expression
+                .value(object, value)
+                .map_err(|error| Invalid::program(&format!("--map {}", assignment.option), &error)),
+        };
+        self.assignments.iter().map(one).collect()
+    }
+
+    fn by_name(&self, object: Map<String, Value>, draft: &mut Draft<'_>, notes: &mut Notes) -> Result<(), Invalid> {
+        if is_event(&object) {
+            return Ok(());
+        }
+        let mut unknown = Vec::new();
+        for (name, value) in object {
+            if self.exclude.contains(&name) {
+                continue;
+            }
+            match self.endpoint.target_of_attribute(&name, draft.cells, self.body.is_some()) {
+                Some(target) => {
+                    draft.take(&target, value).map_err(|problem| Invalid::fields(vec![problem]))?;
+                }
+                // What maps by `--map` or goes through the body program has found its place.
+                None if self.body.is_some() || self.is_source(&name) => {}
+                None if self.pass_unknown => {
+                    let target = Target::new(crate::template::Place::Body, &name);
+                    draft.take(&target, value).map_err(|problem| Invalid::fields(vec![problem]))?;
+                }
+                None => unknown.push(name),
+            }
+        }
+        if self.strict && !unknown.is_empty() {
+            return Err(self.endpoint.unknown_attributes(&unknown));
+        }
+        unknown.iter().for_each(|name| notes.left_out(name));
+        Ok(())
+    }
+
+    /// True where a `--map` names this attribute: as a field, or anywhere in its jq.
+    fn is_source(&self, name: &str) -> bool {
+        self.assignments.iter().any(|assignment| match &assignment.from {
+            Source::Expression(Expression::Field(field)) => field == name,
+            Source::Expression(Expression::Jq(program)) => program.source().contains(name),
+            Source::Constant(_) => false,
+        })
+    }
+
+    fn order_of(&self, value: Option<&jq::Val>) -> Result<Option<String>, Invalid> {
+        let OrderRule::By(program) = &self.order else { return Ok(None) };
+        let first = program.run(value.cloned().unwrap_or_default()).next();
+        let output = first.transpose().and_then(|output| output.map(|output| jq::to_json(&output)).transpose());
+        match output.map_err(|error| Invalid::program("--order-by", &error))? {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Ok(Some(other.to_string())),
+        }
+    }
+}
+
+fn is_true(filter: &Program, value: jq::Val) -> Result<bool, Invalid> {
+    match filter.run(value).next() {
+        None => Ok(false),
+        Some(Ok(output)) => Ok(jq::truthy(&output)),
+        Some(Err(error)) => Err(Invalid::program("--where", &error)),
+    }
+}
+
+fn bodies(program: &Program, value: jq::Val) -> Result<Vec<Value>, Invalid> {
+    program
+        .run(value)
+        .map(|output| output.and_then(|output| jq::to_json(&output)))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Invalid::program("--body", &error))
+}
+
+/// One of our own events: its envelope has names (`id`, `type`) that must not fill parameters of the same name.
+fn is_event(object: &Map<String, Value>) -> bool {
+    object.contains_key("data")
+        && object.get("id").and_then(Value::as_str).is_some_and(|id| id.starts_with("evt_"))
+}
+
+#[cfg(test)]
+mod tests;

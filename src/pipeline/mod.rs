@@ -1,1 +1,16 @@
-//! pipeline
+//! A run: a reader's thread, a writer's thread for each output, and workers between them on the async runtime.
+//!
+//! Backpressure goes end to end: a worker waits for its output, a lane for its worker, the reader for room in the
+//! read-ahead. It knows no terminal and no arguments: `cli` hands it everything opened and checked.
+
+mod board;
+mod budget;
+mod lanes;
+mod read;
+mod run;
+mod shutdown;
+mod work;
+
+pub use budget::FailureBudget;
+pub use lanes::{Lanes, Ticket};
+pub use run::{Report, Run, RunError};

@@ -1,0 +1,245 @@
+//! `roompipe preview`: the requests that records would become. It sends nothing and asks for no credential.
+
+use std::io::Write as _;
+
+use clap::{Args, ValueEnum};
+
+use crate::exit::ExitCode;
+use crate::mapping::{Invalid, Mapped, Mapping, Notes, Order, Request};
+use crate::record::{Item, Position};
+use crate::template::TokenKind;
+
+use super::arguments::{CallArguments, LooksArguments};
+use super::failure::Failure;
+use super::{log, setup};
+
+/// What `preview` takes.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    call: CallArguments,
+    /// How many records to show
+    #[arg(short, long, value_name = "N", default_value_t = 3, help_heading = "Preview")]
+    number: u64,
+    /// Show all records
+    #[arg(long, conflicts_with = "number", help_heading = "Preview")]
+    all: bool,
+    /// Form of the requests
+    #[arg(long = "as", value_enum, default_value_t = Form::Text, help_heading = "Preview")]
+    form: Form,
+    #[command(flatten)]
+    looks: LooksArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// What goes where, with the effect of a repeat
+    Text,
+    /// As on the wire
+    Http,
+    /// A command for each call
+    Curl,
+    /// One JSON object for each call: method, url, headers, body
+    Json,
+}
+
+/// Shows the requests.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    log::start(&arguments.looks);
+    let base_url = match arguments.call.target.emulator {
+        true => "http://127.0.0.1/v2".to_owned(),
+        false => setup::base_url(arguments.call.target.base_url.as_deref()),
+    };
+    let meaning = setup::meaning(&arguments.call, &base_url)?;
+    let headers = setup::headers(&arguments.call.manual)?;
+    let mapping = setup::mapping(&arguments.call, meaning.endpoint, Order::Template)?;
+    let mut inputs = setup::inputs(&arguments.call, &meaning.paths)?;
+    setup::check_columns(&mapping, &inputs)?;
+    let mut shown = Shown { form: arguments.form, headers, out: Vec::new(), invalid: false };
+    let mut notes = Notes::default();
+    let most = if arguments.all { u64::MAX } else { arguments.number };
+    let mut stdout = std::io::stdout().lock();
+    let mut count = 0;
+    while count < most {
+        let next = inputs.next().transpose();
+        let next = next.map_err(|error| setup::refused(&error, error.hint()))?;
+        let Some(item) = next else { break };
+        count += 1;
+        shown.item(item, &mapping, &mut notes);
+        stdout.write_all(&shown.out)?;
+        shown.out.clear();
+    }
+    stdout.flush()?;
+    if let Some(note) = notes.take_new() {
+        tracing::info!("{note}");
+    }
+    if count == 0 {
+        tracing::info!("the input holds no record");
+    }
+    Ok(if shown.invalid { ExitCode::SomeNot } else { ExitCode::Done })
+}
+
+struct Shown {
+    form: Form,
+    headers: Vec<(String, String)>,
+    out: Vec<u8>,
+    invalid: bool,
+}
+
+impl Shown {
+    fn item(&mut self, item: Item, mapping: &Mapping, notes: &mut Notes) {
+        let (record, object) = match item {
+            Item::Unreadable(unreadable) => {
+                return self.refuse(&unreadable.position, &Invalid::unreadable(unreadable.fault));
+            }
+            Item::Record(record) => match record.object() {
+                Ok(object) => (record, object),
+                Err(fault) => return self.refuse(&record.position, &Invalid::unreadable(fault)),
+            },
+        };
+        match mapping.map(&record, object, notes) {
+            Mapped::Filtered => {
+                if self.form == Form::Text {
+                    let _ = writeln!(self.out, "# {}: filtered, no call\n", place(&record.position));
+                }
+            }
+            Mapped::Invalid(invalid) => self.refuse(&record.position, &invalid),
+            Mapped::Calls(calls) => {
+                let of = calls.len();
+                for (index, call) in calls.iter().enumerate() {
+                    match call {
+                        Ok(request) => self.request(&record.position, (index, of), request),
+                        Err(invalid) => self.refuse(&record.position, invalid),
+                    }
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, position: &Position, invalid: &Invalid) {
+        self.invalid = true;
+        let mut text = format!("invalid: {}: {}", place(position), invalid.message);
+        if let Some(hint) = &invalid.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        if self.form == Form::Text {
+            let _ = writeln!(self.out, "# {text}\n");
+        } else {
+            log::line(&text);
+        }
+    }
+
+    fn request(&mut self, position: &Position, call: (usize, usize), request: &Request) {
+        match self.form {
+            Form::Text => self.text(position, call, request),
+            Form::Http => self.http(request),
+            Form::Curl => self.curl(request),
+            Form::Json => self.json(request),
+        }
+    }
+
+    fn text(&mut self, position: &Position, (index, of): (usize, usize), request: &Request) {
+        let endpoint = request.template.as_ref().map_or("manual", |template| &template.id);
+        let call = if of > 1 { format!(", call {} of {of}", index + 1) } else { String::new() };
+        let _ = writeln!(self.out, "# {}{call}: {endpoint} ({})", place(position), request.effect);
+        let _ = writeln!(self.out, "{} {}", request.method, request.url);
+        if let Some(body) = &request.body {
+            match serde_json::from_slice::<serde_json::Value>(body) {
+                Ok(value) => {
+                    let _ = writeln!(self.out, "{value:#}");
+                }
+                Err(_) => {
+                    self.out.extend_from_slice(body);
+                    self.out.push(b'\n');
+                }
+            }
+        }
+        self.out.push(b'\n');
+    }
+
+    fn http(&mut self, request: &Request) {
+        let behind = request.url.split_once("://").map_or("", |(_, behind)| behind);
+        let (host, path) = behind.split_at(behind.find(['/', '?']).unwrap_or(behind.len()));
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let _ = write!(self.out, "{} {path} HTTP/1.1\r\nHost: {host}\r\n", request.method);
+        for (name, value) in self.headers_of(request, "<token>") {
+            let _ = write!(self.out, "{name}: {value}\r\n");
+        }
+        if let Some(body) = &request.body {
+            let _ = write!(self.out, "Content-Length: {}\r\n\r\n", body.len());
+            self.out.extend_from_slice(body);
+            self.out.extend_from_slice(b"\r\n\r\n");
+        } else {
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn curl(&mut self, request: &Request) {
+        let _ = write!(self.out, "curl -X {} {}", request.method, quoted(&request.url));
+        let token = match request.template.as_ref().map(|template| template.token) {
+            Some(TokenKind::App) => "$HMS_APP_TOKEN",
+            _ => "$HMS_MANAGEMENT_TOKEN",
+        };
+        for (name, value) in self.headers_of(request, token) {
+            // The token's variable must be seen by the shell, everything else must not be.
+            match name == "Authorization" {
+                true => {
+                    let _ = write!(self.out, " -H \"{name}: {value}\"");
+                }
+                false => {
+                    let _ = write!(self.out, " -H {}", quoted(&format!("{name}: {value}")));
+                }
+            }
+        }
+        if let Some(body) = &request.body {
+            let _ = write!(self.out, " --data-raw {}", quoted(&String::from_utf8_lossy(body)));
+        }
+        self.out.push(b'\n');
+    }
+
+    fn json(&mut self, request: &Request) {
+        let headers: serde_json::Map<_, _> =
+            self.headers_of(request, "<token>").into_iter().map(|(name, value)| (name, value.into())).collect();
+        let body: serde_json::Value =
+            request.body.as_ref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+        let line = serde_json::json!({
+            "method": request.method.as_str(), "url": request.url, "headers": headers, "body": body
+        });
+        let _ = writeln!(self.out, "{line}");
+    }
+
+    fn headers_of(&self, request: &Request, token: &str) -> Vec<(String, String)> {
+        let mut headers = vec![("Authorization".to_owned(), format!("Bearer {token}"))];
+        if request.body.is_some() {
+            headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        }
+        headers.extend(self.headers.iter().cloned());
+        headers
+    }
+}
+
+fn place(position: &Position) -> String {
+    format!("{} record {}, line {}", position.source, position.number, position.line)
+}
+
+/// A text as one word of a POSIX shell.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_survive_the_shell() {
+        for (text, expected) in [("a-b", "a-b"), ("", "''"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'")] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! What was typed becomes what is meant: endpoint, inputs and mapping of `run` and `preview`.
+//!
+//! Everything that can be wrong about a configuration is found here, before the first record.
+
+use std::io::IsTerminal as _;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::call::{self, Credentials, Header, Proxy, Rate, Retry, Stop};
+use crate::emulator::{DEMO_ACCESS_KEY, DEMO_SECRET};
+use crate::mapping::{self, Empty, Endpoint, Mapping, UrlPattern};
+use crate::record::{self, Format, Input, Inputs};
+use crate::template::{Catalog, Effect, EndpointTemplate};
+
+use super::arguments::{
+    CallArguments, DeliveryArguments, EffectWord, EmptyCell, InputFormat, ManualArguments, RetryWord,
+};
+use super::failure::Failure;
+
+/// The API's address (`api-reference` pages: "All v2 endpoints share this base").
+const BASE_URL: &str = "https://api.100ms.live/v2";
+/// Where the official SDK goes when `HMS_ENV=nonprod`.
+const NONPROD_BASE_URL: &str = "https://api-nonprod.100ms.live/v2";
+
+/// What is to be called, with the inputs beside it.
+pub(super) struct Meaning {
+    pub(super) endpoint: Endpoint,
+    pub(super) paths: Vec<Input>,
+}
+
+/// Opens the catalog: the embedded templates and those of `--templates`.
+pub(super) fn catalog(folder: Option<&PathBuf>) -> Result<Catalog, Failure> {
+    let catalog = Catalog::embedded();
+    match folder {
+        None => Ok(catalog),
+        Some(folder) => catalog
+            .with_folder(folder)
+            .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint())),
+    }
+}
+
+/// The base URL without a slash at its end.
+pub(super) fn base_url(given: Option<&str>) -> String {
+    let url = match given {
+        Some(url) => url,
+        None if std::env::var("HMS_ENV").is_ok_and(|env| env == "nonprod") => {
+            tracing::info!("HMS_ENV=nonprod: calling {NONPROD_BASE_URL}");
+            NONPROD_BASE_URL
+        }
+        None => BASE_URL,
+    };
+    url.trim_end_matches('/').to_owned()
+}
+
+/// Tells endpoint and inputs apart.
+pub(super) fn meaning(arguments: &CallArguments, base_url: &str) -> Result<Meaning, Failure> {
+    let catalog = catalog(arguments.target.templates.as_ref())?;
+    let mut positionals = arguments.positionals.iter();
+    let endpoint = match &arguments.manual.url {
+        Some(url) => manual(arguments, url, base_url, &catalog)?,
+        None => {
+            let Some(id) = positionals.next() else {
+                return Err(Failure::usage("an endpoint id is needed, or `--url`")
+                    .hint("`roompipe endpoints list` shows the ids; `roompipe run create-room rooms.csv --emulator` is a first try"));
+            };
+            template(id, &catalog, base_url)?
+        }
+    };
+    let paths: Vec<Input> =
+        positionals.map(|path| if path == "-" { Input::Stdin } else { Input::File(PathBuf::from(path)) }).collect();
+    let paths = if paths.is_empty() { vec![Input::Stdin] } else { paths };
+    if paths.iter().any(|input| matches!(input, Input::Stdin)) && std::io::stdin().is_terminal() {
+        return Err(Failure::usage("no input: stdin is a terminal")
+            .hint("name a file behind the endpoint, or pipe records in: `… | roompipe run create-room`"));
+    }
+    Ok(Meaning { endpoint, paths })
+}
+
+fn template(id: &str, catalog: &Catalog, base_url: &str) -> Result<Endpoint, Failure> {
+    if id.ends_with(".toml") || id.contains('/') {
+        return Err(Failure::configuration(format!("`{id}` looks like a destination file, which this version cannot read"))
+            .hint("give the endpoint id and options instead; an input goes behind the endpoint id"));
+    }
+    let template = find(id, catalog)?;
+    let routed = routed(&template, catalog)?;
+    Endpoint::template(base_url, template, routed).map_err(|error| Failure::configuration(error.to_string()))
+}
+
+pub(super) fn find(id: &str, catalog: &Catalog) -> Result<Arc<EndpointTemplate>, Failure> {
+    catalog.get(id).map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
+}
+
+fn manual(arguments: &CallArguments, url: &str, base_url: &str, catalog: &Catalog) -> Result<Endpoint, Failure> {
+    let absolute = if url.contains("://") { url.to_owned() } else { format!("{base_url}/{}", url.trim_start_matches('/')) };
+    let pattern = UrlPattern::parse(&absolute).map_err(|error| Failure::configuration(error.to_string()))?;
+    let method = arguments.manual.method.as_deref().unwrap_or("POST").to_ascii_uppercase();
+    let method = match method.as_str() {
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" => method
+            .parse::<http::Method>()
+            .map_err(|error| Failure::usage(format!("method `{method}`: {error}")))?,
+        _ => {
+            return Err(Failure::usage(format!("method `{method}` is not one of GET, POST, PUT, PATCH, DELETE")));
+        }
+    };
+    let known = known_template(&pattern, &method, base_url, catalog);
+    let effect = arguments.manual.effect.map(|word| match word {
+        EffectWord::Read => Effect::Read,
+        EffectWord::Idempotent => Effect::Idempotent,
+        EffectWord::Upsert => Effect::Upsert,
+        EffectWord::NonIdempotent => Effect::NonIdempotent,
+    });
+    Ok(Endpoint::manual(method, pattern, effect, known))
+}
+
+/// A manual call whose origin, method and path are a template's takes its effect.
+fn known_template(
+    pattern: &UrlPattern,
+    method: &http::Method,
+    base_url: &str,
+    catalog: &Catalog,
+) -> Option<Arc<EndpointTemplate>> {
+    let base = UrlPattern::parse(base_url).ok()?;
+    if base.origin() != pattern.origin() {
+        return None;
+    }
+    let path = pattern.path();
+    let path = path.strip_prefix(&base.path())?;
+    // A placeholder stands for any one segment.
+    let sample: String = path.split('/').map(|part| if part.contains('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
+    catalog.matching(method, &sample).into_iter().next()
+}
+
+/// Opens the inputs.
+pub(super) fn inputs(arguments: &CallArguments, paths: &[Input]) -> Result<Inputs, Failure> {
+    let input = &arguments.input;
+    let csv_delimiter = match input.csv_delimiter.as_deref() {
+        None => None,
+        Some("\\t" | "tab") => Some(b'\t'),
+        Some(text) if text.len() == 1 && !matches!(text, "\"" | "\n" | "\r") => Some(text.as_bytes()[0]),
+        Some(text) => {
+            return Err(Failure::usage(format!("`--csv-delimiter` is `{text}`, which is not one ASCII character")));
+        }
+    };
+    let settings = record::Settings {
+        format: input.format.map(|format| match format {
+            InputFormat::Jsonl => Format::Jsonl,
+            InputFormat::Json => Format::Json,
+            InputFormat::Csv => Format::Csv,
+            InputFormat::Tsv => Format::Tsv,
+        }),
+        csv_delimiter,
+        max_record_bytes: input.max_record_bytes,
+        limit: input.limit,
+    };
+    Inputs::open(paths, &settings).map_err(|error| refused(&error, error.hint()))
+}
+
+/// Compiles the mapping; `columns` are the CSV headers of the inputs, which a `--map` must not miss.
+pub(super) fn mapping(arguments: &CallArguments, endpoint: Endpoint, order: mapping::Order) -> Result<Mapping, Failure> {
+    let given = &arguments.mapping;
+    let options = mapping::Options {
+        map: given.map.clone(),
+        set: given.set.clone(),
+        exclude: given.exclude.clone(),
+        body: given.body.clone(),
+        filter: arguments.input.filter.clone(),
+        pass_unknown: given.pass_unknown,
+        strict: given.strict,
+        empty: match arguments.input.empty {
+            EmptyCell::Omit => Empty::Omit,
+            EmptyCell::Null => Empty::Null,
+            EmptyCell::Keep => Empty::Keep,
+        },
+        infer_types: arguments.input.infer_types,
+        order,
+    };
+    Mapping::compile(&options, endpoint)
+        .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
+}
+
+/// A configuration error of a lower layer, whose text fits after "failed to", with its causes.
+pub(super) fn refused(error: &dyn std::error::Error, hint: Option<impl Into<String>>) -> Failure {
+    let mut text = format!("failed to {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    Failure::configuration(text).maybe_hint(hint)
+}
+
+/// Every template of the catalog, in the order of their groups.
+pub(super) fn all(catalog: &Catalog) -> Result<Vec<Arc<EndpointTemplate>>, Failure> {
+    let mut templates = catalog.all().map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))?;
+    templates.sort_by(|a, b| (&a.group, &a.id).cmp(&(&b.group, &b.id)));
+    Ok(templates)
+}
+
+/// The template that some calls of this one are routed to.
+pub(super) fn routed(template: &EndpointTemplate, catalog: &Catalog) -> Result<Option<Arc<EndpointTemplate>>, Failure> {
+    template.route.as_ref().map(|route| find(&route.to, catalog)).transpose()
+}
+
+/// The headers given by flags.
+pub(super) fn headers(given: &ManualArguments) -> Result<Vec<(String, String)>, Failure> {
+    let several = given.headers.iter().flat_map(|headers| headers.split(',')).filter(|text| !text.trim().is_empty());
+    let pair = |text: &str| {
+        let (name, value) = text.split_once(':').ok_or_else(|| {
+            Failure::configuration(format!("header `{text}` is not NAME:VALUE"))
+        })?;
+        Header::public(name.trim(), value.trim()).map_err(|error| refused(&error, error.hint()))?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    given.header.iter().map(String::as_str).chain(several).map(pair).collect()
+}
+
+/// Which calls keep their order.
+pub(super) fn order(delivery: &DeliveryArguments) -> mapping::Order {
+    match (&delivery.order_by, delivery.unordered) {
+        (Some(program), _) => mapping::Order::By(program.clone()),
+        (None, true) => mapping::Order::Unordered,
+        (None, false) => mapping::Order::Template,
+    }
+}
+
+/// Columns that a `--map` names must be there, where the header is known before the first record.
+pub(super) fn check_columns(mapping: &Mapping, inputs: &Inputs) -> Result<(), Failure> {
+    for (source, header) in inputs.headers() {
+        mapping
+            .check_columns(source, header.names().iter().map(String::as_str))
+            .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))?;
+    }
+    Ok(())
+}
+
+/// The authority to call: the demo key for an emulator of ours, else what the environment offers.
+pub(super) fn credentials(emulator: bool) -> Result<Credentials, Failure> {
+    if emulator {
+        return Ok(Credentials::key(DEMO_ACCESS_KEY, DEMO_SECRET.into()));
+    }
+    let found = Credentials::from_environment(|name| std::env::var(name).ok())
+        .map_err(|error| refused(&error, error.hint()))?;
+    found.ok_or_else(|| {
+        Failure::configuration("no credentials: neither HMS_ACCESS_KEY and HMS_SECRET nor HMS_MANAGEMENT_TOKEN are set").hint(
+            "find access key and secret on https://dashboard.100ms.live/developer and export them; `--emulator` and `preview` need none",
+        )
+    })
+}
+
+/// True where a call goes to the origin of the base URL, the only one that gets the token.
+pub(super) fn same_origin(base_url: &str, url: &UrlPattern) -> bool {
+    UrlPattern::parse(base_url).is_ok_and(|base| base.origin().eq_ignore_ascii_case(url.origin()))
+}
+
+/// Every call in flight may hold a connection, and other files are open too.
+pub(super) fn concurrency(wanted: u16) -> usize {
+    let wanted = usize::from(wanted);
+    let Some(limit) = open_files_limit() else { return wanted };
+    let most = (limit.saturating_sub(32)).max(1);
+    if wanted > most {
+        tracing::warn!("`--concurrency {wanted}` is more than this process may open files ({limit}): {most} calls at once");
+    }
+    wanted.min(most)
+}
+
+#[cfg(target_os = "linux")]
+fn open_files_limit() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_files_limit() -> Option<usize> {
+    None
+}
+
+/// How calls are made.
+pub(super) fn call_settings(
+    arguments: &CallArguments,
+    delivery: &DeliveryArguments,
+    base_url: &str,
+    credentials: Option<Credentials>,
+    emulator: bool,
+    stop: &Stop,
+) -> Result<call::Settings, Failure> {
+    let mut settings = call::Settings::new(base_url);
+    settings.credentials = credentials;
+    for (name, value) in headers(&arguments.manual)? {
+        settings.headers.push(Header::public(&name, &value).map_err(|error| refused(&error, error.hint()))?);
+    }
+    settings.concurrency = concurrency(delivery.concurrency);
+    settings.rate = match &delivery.rate {
+        Some(text) => Some(text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))?),
+        None => None,
+    };
+    settings.burst = delivery.burst.and_then(NonZeroU32::new);
+    settings.timeout = delivery.timeout;
+    settings.max_attempts = delivery.max_attempts;
+    settings.max_elapsed = delivery.max_elapsed;
+    settings.retry = match delivery.retry {
+        RetryWord::Safe => Retry::Safe,
+        RetryWord::Always => Retry::Always,
+        RetryWord::Never => Retry::Never,
+    };
+    settings.proxy = match (&arguments.target.proxy, emulator) {
+        (_, true) => Proxy::Direct,
+        (Some(url), false) => Proxy::Url(url.clone().into()),
+        (None, false) => Proxy::Environment,
+    };
+    settings.ca_cert = arguments.target.ca_cert.clone();
+    settings.stop = stop.clone();
+    Ok(settings)
+}

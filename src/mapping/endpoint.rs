@@ -1,0 +1,184 @@
+//! What a mapping aims at: an endpoint template (with the one its calls may be routed to), or a manual call.
+//!
+//! It answers where an attribute belongs; it makes no request (`render`).
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::template::{Effect, EndpointTemplate, Place, Problem, Shape};
+
+use super::confine::{PatternError, UrlPattern};
+use super::invalid::Invalid;
+use super::target::Target;
+
+/// The aim of a mapping.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(super) kind: EndpointKind,
+}
+
+#[derive(Debug)]
+pub(super) enum EndpointKind {
+    Template {
+        own: Aim,
+        /// Where `route` sends some calls.
+        routed: Option<Aim>,
+    },
+    Manual {
+        method: http::Method,
+        url: UrlPattern,
+        effect: Effect,
+        /// The template of the same method and path, whose order and answers hold.
+        known: Option<Arc<EndpointTemplate>>,
+    },
+}
+
+/// A template behind a base URL.
+#[derive(Debug)]
+pub(super) struct Aim {
+    pub(super) template: Arc<EndpointTemplate>,
+    pub(super) url: UrlPattern,
+}
+
+impl Aim {
+    fn new(base_url: &str, template: Arc<EndpointTemplate>) -> Result<Self, PatternError> {
+        let url = UrlPattern::parse(&format!("{base_url}{}", template.path))?;
+        Ok(Self { template, url })
+    }
+}
+
+impl Endpoint {
+    /// Aims at a template behind `base_url` (no slash at its end).
+    ///
+    /// # Errors
+    /// Where the base URL is no URL.
+    pub fn template(
+        base_url: &str,
+        template: Arc<EndpointTemplate>,
+        routed: Option<Arc<EndpointTemplate>>,
+    ) -> Result<Self, PatternError> {
+        let own = Aim::new(base_url, template)?;
+        let routed = routed.map(|template| Aim::new(base_url, template)).transpose()?;
+        Ok(Self { kind: EndpointKind::Template { own, routed } })
+    }
+
+    /// Aims at a URL. Without `effect` it is that of `known`, else that of the method (RFC 9110, 9.2).
+    #[must_use]
+    pub fn manual(
+        method: http::Method,
+        url: UrlPattern,
+        effect: Option<Effect>,
+        known: Option<Arc<EndpointTemplate>>,
+    ) -> Self {
+        let by_method = match method.as_str() {
+            "GET" => Effect::Read,
+            "PUT" | "DELETE" => Effect::Idempotent,
+            _ => Effect::NonIdempotent,
+        };
+        let known = known.filter(|_| effect.is_none());
+        let effect = effect.or(known.as_ref().map(|template| template.effect)).unwrap_or(by_method);
+        Self { kind: EndpointKind::Manual { method, url, effect, known } }
+    }
+
+    /// The template's id, or `manual`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.kind {
+            EndpointKind::Template { own, .. } => &own.template.id,
+            EndpointKind::Manual { .. } => "manual",
+        }
+    }
+
+    /// The URL calls go to, placeholders and all.
+    #[must_use]
+    pub fn url(&self) -> &UrlPattern {
+        match &self.kind {
+            EndpointKind::Template { own, .. } => &own.url,
+            EndpointKind::Manual { url, .. } => url,
+        }
+    }
+
+    fn templates(&self) -> impl Iterator<Item = &Arc<EndpointTemplate>> {
+        let pair = match &self.kind {
+            EndpointKind::Template { own, routed } => {
+                [Some(&own.template), routed.as_ref().map(|aim| &aim.template)]
+            }
+            EndpointKind::Manual { .. } => [None, None],
+        };
+        pair.into_iter().flatten()
+    }
+
+    /// True for manual calls whose method carries no body: what the URL does not name is not sent.
+    pub(super) fn is_bodiless(&self) -> bool {
+        match &self.kind {
+            EndpointKind::Manual { method, .. } => matches!(method.as_str(), "GET" | "DELETE"),
+            EndpointKind::Template { .. } => false,
+        }
+    }
+
+    /// Where a parameter of this name stands.
+    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+        match &self.kind {
+            EndpointKind::Manual { url, .. } => {
+                if url.placeholders().any(|placeholder| placeholder == name) {
+                    return Some(Place::Path);
+                }
+                (!self.is_bodiless()).then_some(Place::Body)
+            }
+            EndpointKind::Template { .. } => {
+                self.templates().find_map(|template| template.parameter(name)).map(|parameter| parameter.place)
+            }
+        }
+    }
+
+    /// The names `--map` and `--set` may fill.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
+        let own = self.templates().flat_map(|template| template.parameters.iter().map(|p| p.name.as_str()));
+        let placeholders = match &self.kind {
+            EndpointKind::Manual { url, .. } => Some(url.placeholders()),
+            EndpointKind::Template { .. } => None,
+        };
+        own.chain(placeholders.into_iter().flatten())
+    }
+
+    /// Where an attribute goes by its name. The dots of a CSV header nest; those of a JSON name are letters.
+    pub(super) fn target_of_attribute(&self, name: &str, cells: bool, body_is_made: bool) -> Option<Target> {
+        let wanted = |place: &Place| !(body_is_made && *place == Place::Body);
+        let simple = self.place_of(name).filter(wanted).map(|place| Target::new(place, name));
+        let nests = cells && name.contains('.');
+        match (nests, &self.kind) {
+            (true, EndpointKind::Template { .. }) if simple.is_some() => simple,
+            (true, _) => {
+                let Some((top, below)) = Target::split(name) else { return simple };
+                let place = self.place_of(top).filter(wanted)?;
+                let below = below.into_iter().map(str::to_owned).collect();
+                Some(Target { place, name: top.to_owned(), below })
+            }
+            (false, _) => simple,
+        }
+    }
+
+    /// What the schema says at a place, if there is one.
+    pub(super) fn shape_at(&self, target: &Target) -> Option<&Shape> {
+        let parameter = self.templates().find_map(|template| template.parameter(&target.name))?;
+        target.below.iter().try_fold(&parameter.shape, |shape, part| shape.member(part))
+    }
+
+    /// The problem with a value that came empty, where that would change what the call does.
+    pub(super) fn empty_problem(&self, name: &str, value: &Value) -> Option<Problem> {
+        self.templates().find_map(|template| template.empty_problem(name, value))
+    }
+
+    /// `--strict`: says which attributes are unknown, and what may have been meant.
+    pub(super) fn unknown_attributes(&self, names: &[String]) -> Invalid {
+        let problem = |name: &String| Problem {
+            field: name.clone(),
+            value: None,
+            rule: format!("a parameter of {}", self.name()),
+            hint: crate::jq::nearest(name, self.parameters())
+                .map_or_else(|| Some(format!("--exclude {name}")), |near| Some(format!("did you mean `{near}`? --map {near}='{name}'"))),
+        };
+        Invalid::fields(names.iter().map(problem).collect())
+    }
+}

@@ -1,0 +1,239 @@
+//! The mapping as written on the command line, and its check: everything wrong with it is found before a record.
+
+use std::collections::HashSet;
+
+use crate::jq::{self, CompileError, Program};
+use crate::template::Place;
+
+use super::endpoint::Endpoint;
+use super::expression::Expression;
+use super::target::Target;
+use super::{Assignment, Mapping, OrderRule, Source};
+
+/// A mapping as written.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `TARGET=EXPR`.
+    pub map: Vec<String>,
+    /// `TARGET=VALUE`.
+    pub set: Vec<String>,
+    /// Attributes not taken by name.
+    pub exclude: Vec<String>,
+    /// A jq program whose outputs are the bodies.
+    pub body: Option<String>,
+    /// A jq program that chooses records.
+    pub filter: Option<String>,
+    /// Unknown attributes go into the body.
+    pub pass_unknown: bool,
+    /// Unknown attributes make a record invalid.
+    pub strict: bool,
+    /// The meaning of an empty CSV cell.
+    pub empty: Empty,
+    /// Cells without a schema are read as JSON scalars.
+    pub infer_types: bool,
+    /// Which calls keep their order.
+    pub order: Order,
+}
+
+/// The meaning of an empty CSV cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Empty {
+    /// As if the column were not there.
+    #[default]
+    Omit,
+    /// JSON null.
+    Null,
+    /// An empty text.
+    Keep,
+}
+
+/// Which calls keep their order.
+#[derive(Clone, Debug, Default)]
+pub enum Order {
+    /// Those that write the same thing, as the endpoint template says.
+    #[default]
+    Template,
+    /// Those with the same value of a jq program over the record.
+    By(String),
+    /// None.
+    Unordered,
+}
+
+/// What is wrong with a mapping.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No `=`, or a TARGET that is no name.
+    #[error("`{option} {text}` is not TARGET={what}")]
+    Form {
+        /// `--map` or `--set`.
+        option: &'static str,
+        /// As written.
+        text: String,
+        /// `EXPR` or `VALUE`.
+        what: &'static str,
+    },
+    /// The endpoint has no such parameter.
+    #[error("`{option} {text}`: {endpoint} has no parameter `{name}`")]
+    UnknownTarget {
+        /// `--map` or `--set`.
+        option: &'static str,
+        /// As written.
+        text: String,
+        /// The endpoint's id.
+        endpoint: String,
+        /// The parameter that does not exist.
+        name: String,
+        /// A parameter with a similar name.
+        nearest: Option<String>,
+    },
+    /// Two owners of the body.
+    #[error("`{option} {text}` fills a body field, and `--body` makes the whole body")]
+    BesideBody {
+        /// `--map` or `--set`.
+        option: &'static str,
+        /// As written.
+        text: String,
+    },
+    /// A jq program that does not compile.
+    #[error("`{option}` does not compile: {source}")]
+    Program {
+        /// The option with its target.
+        option: String,
+        /// Where and why.
+        source: CompileError,
+    },
+    /// A placeholder or path parameter that would never be filled.
+    #[error("`--map {text}` names column `{column}`, which {input} does not have")]
+    UnknownColumn {
+        /// As written.
+        text: String,
+        /// The missing column.
+        column: String,
+        /// The input's name.
+        input: String,
+        /// A column with a similar name.
+        nearest: Option<String>,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Form { option, .. } => Some(format!("write it as in `{option} name=…`; dots nest: `a.b=…`")),
+            Self::UnknownTarget { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Self::UnknownTarget { endpoint, .. } => Some(format!(
+                "`roompipe endpoints show {endpoint}` lists the parameters; `--pass-unknown` sends others in the body"
+            )),
+            Self::BesideBody { .. } => Some("build the field inside the `--body` program".to_owned()),
+            Self::Program { .. } => None,
+            Self::UnknownColumn { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Self::UnknownColumn { .. } => Some("columns are named by the header, letter by letter".to_owned()),
+        }
+    }
+}
+
+impl Mapping {
+    /// Checks and compiles a mapping for an endpoint.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn compile(options: &Options, endpoint: Endpoint) -> Result<Self, Error> {
+        let mut assignments = Vec::with_capacity(options.map.len() + options.set.len());
+        for text in &options.map {
+            let (target, rest) = assignment("--map", "EXPR", text, options, &endpoint)?;
+            let expression = Expression::compile(rest)
+                .map_err(|source| Error::Program { option: format!("--map {}", target.dotted()), source })?;
+            assignments.push(Assignment { option: text.clone(), target, from: Source::Expression(expression) });
+        }
+        for text in &options.set {
+            let (target, rest) = assignment("--set", "VALUE", text, options, &endpoint)?;
+            assignments.push(Assignment { option: text.clone(), target, from: Source::Constant(rest.to_owned()) });
+        }
+        let filter = program("--where", options.filter.as_deref())?;
+        let body = program("--body", options.body.as_deref())?;
+        let order = match &options.order {
+            Order::Template => OrderRule::Template,
+            Order::Unordered => OrderRule::Nothing,
+            Order::By(text) => OrderRule::By(compile("--order-by", text)?),
+        };
+        let by_jq = |a: &Assignment| matches!(&a.from, Source::Expression(expression) if expression.is_jq());
+        let needs_value = filter.is_some()
+            || body.is_some()
+            || matches!(order, OrderRule::By(_))
+            || assignments.iter().any(by_jq);
+        Ok(Self {
+            endpoint,
+            filter,
+            body,
+            assignments,
+            exclude: options.exclude.iter().cloned().collect::<HashSet<_>>(),
+            pass_unknown: options.pass_unknown,
+            strict: options.strict,
+            empty: options.empty,
+            infer_types: options.infer_types,
+            order,
+            needs_value,
+        })
+    }
+
+    /// Checks that every field a `--map` names is a column of a CSV input.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check_columns<'c>(&self, input: &str, columns: impl Iterator<Item = &'c str> + Clone) -> Result<(), Error> {
+        for assignment in &self.assignments {
+            if let Source::Expression(Expression::Field(column)) = &assignment.from
+                && !columns.clone().any(|name| name == column)
+            {
+                return Err(Error::UnknownColumn {
+                    text: assignment.option.clone(),
+                    column: column.clone(),
+                    input: input.to_owned(),
+                    nearest: jq::nearest(column, columns).map(str::to_owned),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn assignment<'t>(
+    option: &'static str,
+    what: &'static str,
+    text: &'t str,
+    options: &Options,
+    endpoint: &Endpoint,
+) -> Result<(Target, &'t str), Error> {
+    let form = || Error::Form { option, text: text.to_owned(), what };
+    let (left, right) = text.split_once('=').ok_or_else(form)?;
+    let (name, below) = Target::split(left.trim()).ok_or_else(form)?;
+    let place = match endpoint.place_of(name) {
+        Some(place) => place,
+        None if options.pass_unknown => Place::Body,
+        None => {
+            return Err(Error::UnknownTarget {
+                option,
+                text: text.to_owned(),
+                endpoint: endpoint.name().to_owned(),
+                name: name.to_owned(),
+                nearest: jq::nearest(name, endpoint.parameters()).map(str::to_owned),
+            });
+        }
+    };
+    if options.body.is_some() && place == Place::Body {
+        return Err(Error::BesideBody { option, text: text.to_owned() });
+    }
+    let below = below.into_iter().map(str::to_owned).collect();
+    Ok((Target { place, name: name.to_owned(), below }, right))
+}
+
+fn program(option: &str, text: Option<&str>) -> Result<Option<Program>, Error> {
+    text.map(|text| compile(option, text)).transpose()
+}
+
+fn compile(option: &str, text: &str) -> Result<Program, Error> {
+    Program::compile(text).map_err(|source| Error::Program { option: option.to_owned(), source })
+}

@@ -1,0 +1,326 @@
+//! From placed values to requests: fan-out, route, nulls, the template's rules, URL and body. Here a request is fixed.
+//!
+//! It looks at no record any more, and it sends nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::jq;
+use crate::template::{EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, REDACTED, Shape};
+
+use super::draft::Draft;
+use super::endpoint::{Aim, EndpointKind};
+use super::invalid::{Invalid, unfit};
+use super::notes::Notes;
+use super::{Mapping, OrderRule, Request, coerce};
+
+type Call = Result<Request, Invalid>;
+
+impl Mapping {
+    /// Makes the calls of one record. `bodies` are the outputs of the body program, where there is one.
+    pub(super) fn calls(
+        &self,
+        draft: &Draft<'_>,
+        bodies: Option<Vec<Value>>,
+        order: Option<&str>,
+        notes: &mut Notes,
+    ) -> Vec<Call> {
+        let mut calls = match &self.endpoint.kind {
+            EndpointKind::Manual { .. } => self.manual_calls(draft, bodies),
+            EndpointKind::Template { own, routed } => {
+                let mut calls = Vec::with_capacity(1);
+                let bodies = bodies.unwrap_or_else(|| vec![Value::Object(draft.body.clone())]);
+                for body in bodies {
+                    let render = Render { mapping: self, draft, own, routed: routed.as_ref() };
+                    match render.calls(body, notes) {
+                        Ok(made) => calls.extend(made),
+                        Err(problems) => calls.push(Err(Invalid::fields(problems))),
+                    }
+                }
+                calls
+            }
+        };
+        for request in calls.iter_mut().filter_map(|call| call.as_mut().ok()) {
+            match &self.order {
+                OrderRule::Template => {}
+                OrderRule::Nothing => request.lane = None,
+                OrderRule::By(_) => request.lane = order.map(str::to_owned),
+            }
+        }
+        calls
+    }
+
+    fn manual_calls(&self, draft: &Draft<'_>, bodies: Option<Vec<Value>>) -> Vec<Call> {
+        let EndpointKind::Manual { method, url, effect, known } = &self.endpoint.kind else { return Vec::new() };
+        let bodies = match bodies {
+            Some(bodies) => bodies.into_iter().map(Some).collect(),
+            None if self.endpoint.is_bodiless() => vec![None],
+            None => vec![Some(Value::Object(draft.body.clone()))],
+        };
+        let one = |body: Option<Value>| {
+            let rendered = url.render(|name| draft.path.get(name), &Map::new());
+            let url_text = rendered.map_err(|all| Invalid::fields(all.into_iter().map(unfit).collect()))?;
+            let text = body.as_ref().map(fixed).transpose()?;
+            let mut request = Request {
+                method: method.clone(),
+                url: url_text,
+                body: text,
+                effect: *effect,
+                lane: None,
+                template: known.clone(),
+            };
+            if let Some(template) = known {
+                let path = request.url.strip_prefix(url.origin()).unwrap_or_default();
+                judge(&mut request_value(captured(template, path), Map::new(), body), template, &mut request);
+            }
+            Ok(request)
+        };
+        bodies.into_iter().map(one).collect()
+    }
+}
+
+/// The path parameters of a manual URL that is a template's, by the template's names.
+fn captured(template: &EndpointTemplate, path: &str) -> Map<String, Value> {
+    let path = path.split('?').next().unwrap_or_default();
+    // The base URL's own path stands in front; a template's path begins at one of the slashes.
+    let behind = path.match_indices('/').filter_map(|(at, _)| template.path.captures(&path[at..]));
+    let found = behind.last().unwrap_or_default();
+    found.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect()
+}
+
+struct Render<'m> {
+    mapping: &'m Mapping,
+    draft: &'m Draft<'m>,
+    own: &'m Aim,
+    routed: Option<&'m Aim>,
+}
+
+impl Render<'_> {
+    /// The calls one body makes.
+    fn calls(&self, body: Value, notes: &mut Notes) -> Result<Vec<Call>, Vec<Problem>> {
+        let mut body = self.prepared(body)?;
+        let items = self.fan_out(&mut body)?;
+        let aim = self.aim(&body)?;
+        self.leave_foreign(aim, &mut body, notes);
+        let Some((fan_out, items)) = items else { return Ok(vec![self.call(aim, body)]) };
+        let one = |item: Value| {
+            let mut body = body.clone();
+            if let Value::Object(members) = &mut body {
+                members.insert(fan_out.into.clone(), item);
+            }
+            self.call(aim, body)
+        };
+        Ok(items.into_iter().map(one).collect())
+    }
+
+    /// Coerces what a body program made of cells, and refuses what came empty although that means something else.
+    fn prepared(&self, body: Value) -> Result<Value, Vec<Problem>> {
+        let mut problems: Vec<Problem> = self.draft.blank.values().cloned().collect();
+        let body = if self.mapping.body.is_some() {
+            let shape = self.own.template.body.as_ref().map(|body| &body.shape);
+            let body = if self.draft.cells { coerce::cell(body, shape, false) } else { body };
+            for (name, value) in body.as_object().into_iter().flatten() {
+                problems.extend(self.mapping.endpoint.empty_problem(name, value));
+            }
+            body
+        } else {
+            body
+        };
+        if problems.is_empty() { Ok(body) } else { Err(problems) }
+    }
+
+    /// Takes the attribute that fans out from the body; returns the value of each call.
+    fn fan_out(&self, body: &mut Value) -> Result<Option<(&FanOut, Vec<Value>)>, Vec<Problem>> {
+        let Some(fan_out) = &self.own.template.fan_out else { return Ok(None) };
+        let Some(members) = body.as_object_mut() else { return Ok(None) };
+        let Some(list) = members.shift_remove(&fan_out.field) else { return Ok(None) };
+        let unsent = Value::Object(Map::from_iter([(fan_out.field.clone(), list.clone())]));
+        let mut problems = self.own.template.check_unsent(&unsent);
+        let present = |name: &&String| members.get(*name).is_some_and(|value| !value.is_null());
+        if let Some(other) = fan_out.not_with.iter().find(present) {
+            let rule = format!("left out beside `{other}`: the two say different things");
+            problems.push(Problem::new(&fan_out.field, &list, rule).with_hint(format!("--exclude {other}")));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        if fan_out.without.iter().any(|name| present(&name)) {
+            return Ok(None);
+        }
+        let mut distinct: Vec<Value> = Vec::new();
+        for item in list.as_array().into_iter().flatten() {
+            if !distinct.contains(item) {
+                distinct.push(item.clone());
+            }
+        }
+        Ok(Some((fan_out, distinct)))
+    }
+
+    /// Where the call goes: the template itself, or the one it routes to.
+    fn aim(&self, body: &Value) -> Result<&Aim, Vec<Problem>> {
+        let Some(routed) = self.routed else { return Ok(self.own) };
+        let value = request_value(self.draft.path.clone(), self.draft.query.clone(), Some(body.clone()));
+        match self.own.template.route_of(&value) {
+            Ok(Some(_)) => Ok(routed),
+            Ok(None) => Ok(self.own),
+            Err(error) => {
+                let rule = format!("such that the endpoint can be told: {error}");
+                Err(vec![Problem { field: "body".to_owned(), value: None, rule, hint: None }])
+            }
+        }
+    }
+
+    /// Takes out what belongs to the template that the call does not go to.
+    fn leave_foreign(&self, aim: &Aim, body: &mut Value, notes: &mut Notes) {
+        let Some(routed) = self.routed else { return };
+        let other = if std::ptr::eq(aim, routed) { self.own } else { routed };
+        let Some(members) = body.as_object_mut() else { return };
+        let sent = |template: &EndpointTemplate, name: &str| {
+            template.parameter(name).is_some_and(|p| p.place == Place::Body && p.purpose == Purpose::Sent)
+        };
+        let foreign: Vec<String> =
+            members.keys().filter(|name| !sent(&aim.template, name) && sent(&other.template, name)).cloned().collect();
+        for name in foreign {
+            members.shift_remove(&name);
+            notes.left_out(&name);
+        }
+    }
+
+    fn call(&self, aim: &Aim, mut body: Value) -> Call {
+        let template = &aim.template;
+        if let Some(members) = body.as_object_mut() {
+            for name in &template.as_text {
+                if let Some(value) = members.get_mut(name).filter(|value| value.is_object() || value.is_array()) {
+                    *value = Value::String(value.to_string());
+                }
+            }
+        }
+        if let Some(spec) = &template.body {
+            drop_nulls(&mut body, &spec.shape);
+        }
+        let (mut path, mut query) = (self.draft.path.clone(), self.draft.query.clone());
+        drop_null_parameters(&mut path, template);
+        drop_null_parameters(&mut query, template);
+        let (path, query) = (Value::Object(path), Value::Object(query));
+        let mut problems = template.check(Place::Path, &as_texts(&path));
+        problems.extend(template.check(Place::Query, &query));
+        problems.extend(template.check(Place::Body, &body));
+        let rendered = aim.url.render(|name| path.get(name), query.as_object().unwrap_or(&Map::new()));
+        let url = match rendered {
+            Ok(url) if problems.is_empty() => url,
+            rendered => {
+                for problem in rendered.err().into_iter().flatten().map(unfit) {
+                    if !problems.iter().any(|known| known.field == problem.field) {
+                        problems.push(problem);
+                    }
+                }
+                return Err(Invalid::fields(problems.into_iter().map(|p| self.suited(p)).collect()));
+            }
+        };
+        let sent = template.body.is_some() || template.method == http::Method::POST;
+        let text = sent.then(|| fixed(&body)).transpose()?;
+        let mut request = Request {
+            method: template.method.clone(),
+            url,
+            body: text,
+            effect: template.effect,
+            lane: None,
+            template: Some(Arc::clone(template)),
+        };
+        if template.needs_request_value() {
+            let object = |value: Value| if let Value::Object(map) = value { map } else { Map::new() };
+            judge(&mut request_value(object(path), object(query), Some(body)), template, &mut request);
+        }
+        Ok(request)
+    }
+
+    /// A hint that turns text into numbers by jq is for JSON records: cells are coerced already.
+    fn suited(&self, mut problem: Problem) -> Problem {
+        if self.draft.cells && problem.hint.as_ref().is_some_and(|hint| hint.contains("tonumber")) {
+            problem.hint = None;
+        }
+        problem
+    }
+}
+
+/// Effect and lane of a request, where they depend on its values.
+fn judge(value: &mut jq::Val, template: &EndpointTemplate, request: &mut Request) {
+    request.effect = request.effect.stricter(template.effect_of(value));
+    request.lane = template.order_of(value);
+}
+
+/// What conditions look at: `{path, query, body}`.
+fn request_value(path: Map<String, Value>, query: Map<String, Value>, body: Option<Value>) -> jq::Val {
+    jq::from_json_owned(Value::Object(Map::from_iter([
+        ("path".to_owned(), Value::Object(path)),
+        ("query".to_owned(), Value::Object(query)),
+        ("body".to_owned(), body.unwrap_or(Value::Null)),
+    ])))
+}
+
+/// The body's bytes, the same at every attempt. A value we masked in an earlier answer must not be written back.
+fn fixed(body: &Value) -> Result<Bytes, Invalid> {
+    let text = body.to_string();
+    if memchr::memmem::find(text.as_bytes(), REDACTED.as_bytes()).is_some() {
+        return Err(Invalid::fields(vec![Problem {
+            field: masked_field(body).unwrap_or_default(),
+            value: Some(format!("\"{REDACTED}\"")),
+            rule: "the real value: this one was masked in an event".to_owned(),
+            hint: Some("map the field from where the real value is kept, or leave it out with `--exclude`".to_owned()),
+        }]));
+    }
+    Ok(Bytes::from(text))
+}
+
+fn masked_field(value: &Value) -> Option<String> {
+    let join = |name: &str, below: String| if below.is_empty() { name.to_owned() } else { format!("{name}.{below}") };
+    match value {
+        Value::String(text) => text.contains(REDACTED).then(String::new),
+        Value::Object(members) => {
+            members.iter().find_map(|(name, value)| masked_field(value).map(|below| join(name, below)))
+        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(i, value)| masked_field(value).map(|below| join(&format!("[{i}]"), below))),
+        _ => None,
+    }
+}
+
+/// JSON null where the schema has no null means: not there.
+fn drop_nulls(value: &mut Value, shape: &Shape) {
+    match value {
+        Value::Object(members) => members.retain(|name, value| match shape.member(name) {
+            Some(inner) if value.is_null() => inner.allows(JsonType::Null),
+            Some(inner) => {
+                drop_nulls(value, inner);
+                true
+            }
+            None => true,
+        }),
+        Value::Array(items) => {
+            if let Some(shape) = shape.items.as_deref() {
+                items.iter_mut().for_each(|item| drop_nulls(item, shape));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn drop_null_parameters(values: &mut Map<String, Value>, template: &EndpointTemplate) {
+    values.retain(|name, value| {
+        !value.is_null() || template.parameter(name).is_some_and(|p| p.shape.allows(JsonType::Null))
+    });
+}
+
+/// Path parameters are texts on the wire: a number from JSON stands for its digits.
+fn as_texts(path: &Value) -> Value {
+    let text = |value: &Value| match value {
+        Value::Number(number) => Value::String(number.to_string()),
+        Value::Bool(flag) => Value::String(flag.to_string()),
+        other => other.clone(),
+    };
+    path.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
+}

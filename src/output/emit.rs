@@ -1,0 +1,103 @@
+//! What of an event an output carries (`--emit`): the event itself, the answer, the record with the answer, or
+//! whatever a jq program makes of the event.
+//!
+//! It knows how to say it, not where it is written.
+
+use crate::jq::{self, Program};
+use crate::outcome::Outcome;
+
+use super::event::{Event, Shown, SubjectContent, push_answer};
+
+/// The form of the lines on stdout or `--output`.
+#[derive(Debug)]
+pub enum Emit {
+    /// The whole event.
+    Event,
+    /// The answer's body.
+    Body,
+    /// The record with the answer's body as its member `response`.
+    Merge,
+    /// Each output of a jq program that runs on the event.
+    Jq(Box<Program>),
+}
+
+/// Why an event could not be emitted as asked: jq failed on it.
+#[derive(Debug)]
+pub struct EmitError(pub String);
+
+impl Emit {
+    /// True where the form carries an event of this outcome; the others go to dead letters or stderr.
+    #[must_use]
+    pub fn carries(&self, outcome: Outcome) -> bool {
+        matches!(self, Self::Event) || outcome == Outcome::Delivered
+    }
+
+    /// Appends the lines for one event.
+    ///
+    /// # Errors
+    /// Where the jq program fails on the event; nothing is appended then.
+    pub fn write(&self, event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) -> Result<(), EmitError> {
+        match self {
+            Self::Event => event.write(shown, out),
+            Self::Body => {
+                push_body(event, shown, out);
+                out.push(b'\n');
+            }
+            Self::Merge => {
+                for subject in event.records {
+                    if let SubjectContent::Record(record) = &subject.content {
+                        let mut line = Vec::new();
+                        record.write_json(&mut line);
+                        merge(line, event, shown, out);
+                    }
+                }
+            }
+            Self::Jq(program) => {
+                let mut line = Vec::new();
+                event.write(shown, &mut line);
+                let value: serde_json::Value =
+                    serde_json::from_slice(&line).map_err(|error| EmitError(error.to_string()))?;
+                let start = out.len();
+                for output in program.run(jq::from_json(&value)) {
+                    match output.and_then(|output| jq::to_json(&output)) {
+                        Ok(value) => {
+                            let _ = serde_json::to_writer(&mut *out, &value);
+                            out.push(b'\n');
+                        }
+                        Err(error) => {
+                            out.truncate(start);
+                            return Err(EmitError(error));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn push_body(event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
+    match event.response {
+        Some(response) => {
+            let template = event.request.and_then(|r| r.template.as_ref()).filter(|_| !shown.sensitive);
+            push_answer(out, response, template);
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// `line` is the record's JSON object; the answer becomes its last member, in place of one of the same name.
+fn merge(mut line: Vec<u8>, event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
+    if memchr::memmem::find(&line, b"response").is_some()
+        && let Ok(mut map) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&line)
+        && map.shift_remove("response").is_some()
+    {
+        line = serde_json::Value::Object(map).to_string().into_bytes();
+    }
+    let end = line.iter().rposition(|b| *b == b'}').unwrap_or(line.len());
+    let empty = line[..end].iter().rev().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
+    out.extend_from_slice(&line[..end]);
+    out.extend_from_slice(if empty { br#""response":"# } else { br#","response":"# });
+    push_body(event, shown, out);
+    out.extend_from_slice(b"}\n");
+}

@@ -1,0 +1,272 @@
+//! One event as one line of JSON, in the shape of Standard Webhooks and of 100ms' own webhooks.
+//!
+//! It knows what an event says, not where it goes. Records and answers that are JSON already are copied in as they
+//! came, digit for digit.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::call::{BodyKind, CallError, Response};
+use crate::mapping::Request;
+use crate::outcome::Outcome;
+use crate::record::{Content, Position, Record};
+use crate::template::EndpointTemplate;
+
+/// How much of an unreadable record an event on stdout shows, in bytes.
+pub const RAW_SHOWN: usize = 4 * 1024;
+
+/// What an event says of one record.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Where the record stands.
+    pub position: Position,
+    /// The record, or what was read instead of one.
+    pub content: SubjectContent,
+}
+
+/// A record, or the bytes that could not be read as one.
+#[derive(Clone, Debug)]
+pub enum SubjectContent {
+    /// A readable record.
+    Record(Record),
+    /// Unreadable input: the bytes kept, and how many there were.
+    Raw(bytes::Bytes, u64),
+}
+
+/// Everything an event tells. [`Event::write`] makes it a line.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// `evt_…`, stable for one generation of one call of one record.
+    pub id: &'a str,
+    /// The endpoint template's id, or `manual`.
+    pub endpoint: &'a str,
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// Which of the record's calls, from 0, and how many there are.
+    pub call: (usize, usize),
+    /// How often the record was sent again after it had settled.
+    pub generation: u64,
+    /// The records of the call; several only in a batch.
+    pub records: &'a [&'a Subject],
+    /// What was sent or would have been; nothing where no request could be made.
+    pub request: Option<&'a Request>,
+    /// The last answer.
+    pub response: Option<&'a Response>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Why it was not delivered.
+    pub error: Option<&'a CallError>,
+}
+
+/// What a particular output may show.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// Bytes of an unreadable record.
+    pub raw: usize,
+    /// Sensitive answer fields as they came.
+    pub sensitive: bool,
+}
+
+/// Makes the id of an event from the run (or ledger) and the call's coordinates.
+#[must_use]
+pub fn event_id(run: &str, position: &Position, call: usize, generation: u64) -> String {
+    let mut hash = Sha256::new();
+    // A separator that cannot occur in the parts keeps two different coordinates from running together.
+    hash.update(format!("{run}\0{}\0{}\0{call}\0{generation}", position.input, position.number));
+    let mut id = String::from("evt_");
+    for byte in &hash.finalize()[..16] {
+        use std::fmt::Write as _;
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
+}
+
+impl Event<'_> {
+    /// The event's `type`: `call.` and the outcome, or `record.` for what never became a call.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Delivered => "call.delivered",
+            Outcome::Rejected => "call.rejected",
+            Outcome::Failed => "call.failed",
+            Outcome::Unknown => "call.unknown",
+            Outcome::Invalid => "record.invalid",
+            Outcome::Skipped => "record.skipped",
+            Outcome::Pending => "record.pending",
+            Outcome::Filtered => "record.filtered",
+        }
+    }
+
+    /// Appends the event as one line, newline included.
+    pub fn write(&self, shown: Shown, out: &mut Vec<u8>) {
+        let now = jiff::Timestamp::now();
+        let _ = write!(out, r#"{{"id":"{}","type":"{}","timestamp":"{now:.3}","data":{{"endpoint":"#, self.id, self.kind());
+        push_string(out, self.endpoint);
+        let (index, of) = self.call;
+        let _ = write!(
+            out,
+            r#","outcome":"{}","call":{{"index":{index},"of":{of}}},"generation":{},"records":["#,
+            self.outcome, self.generation
+        );
+        for (i, subject) in self.records.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            push_subject(out, subject, shown);
+        }
+        out.extend_from_slice(br#"],"request":"#);
+        push_request(out, self.request);
+        out.extend_from_slice(br#","response":"#);
+        push_response(out, self.response, self.request.and_then(|r| r.template.as_ref()), shown);
+        let _ = write!(out, r#","attempts":{},"error":"#, self.attempts);
+        push_error(out, self.error);
+        out.extend_from_slice(b"}}\n");
+    }
+}
+
+/// Appends a JSON string.
+pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
+    // Writing a string into memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
+    let position = &subject.position;
+    out.extend_from_slice(br#"{"source":"#);
+    push_string(out, &position.source);
+    let _ = write!(out, r#","number":{},"line":{},"key":null,"#, position.number, position.line);
+    match &subject.content {
+        SubjectContent::Record(record) => {
+            if let Content::Cells { kind, .. } = &record.content {
+                let _ = write!(out, r#""format":"{}","#, kind.as_str());
+            }
+            out.extend_from_slice(br#""record":"#);
+            record.write_json(out);
+        }
+        SubjectContent::Raw(raw, whole) => push_raw(out, raw, *whole, shown.raw),
+    }
+    out.push(b'}');
+}
+
+fn push_raw(out: &mut Vec<u8>, raw: &[u8], whole: u64, most: usize) {
+    let text = std::str::from_utf8(raw);
+    let kept = match text {
+        Ok(text) => &raw[..floor_char(text, most)],
+        Err(_) => &raw[..raw.len().min(most)],
+    };
+    if let (Ok(_), Ok(kept)) = (text, std::str::from_utf8(kept)) {
+        out.extend_from_slice(br#""raw":"#);
+        push_string(out, kept);
+    } else {
+        let _ = write!(out, r#""raw_base64":"{}""#, STANDARD.encode(kept));
+    }
+    if (kept.len() as u64) < whole {
+        let _ = write!(out, r#","raw_truncated":true,"raw_bytes":{whole}"#);
+    }
+}
+
+fn floor_char(text: &str, most: usize) -> usize {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    end
+}
+
+fn push_request(out: &mut Vec<u8>, request: Option<&Request>) {
+    let Some(request) = request else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    let _ = write!(out, r#"{{"method":"{}","url":"#, request.method);
+    push_string(out, &request.url);
+    out.extend_from_slice(br#","body":"#);
+    out.extend_from_slice(request.body.as_deref().unwrap_or(b"null"));
+    out.push(b'}');
+}
+
+fn push_response(
+    out: &mut Vec<u8>,
+    response: Option<&Response>,
+    template: Option<&Arc<EndpointTemplate>>,
+    shown: Shown,
+) {
+    let Some(response) = response else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    let _ = write!(out, r#"{{"status":{},"body":"#, response.status);
+    let encoded = push_answer(out, response, template.filter(|_| !shown.sensitive));
+    if encoded {
+        out.extend_from_slice(br#","body_encoding":"base64""#);
+    }
+    if response.truncated {
+        out.extend_from_slice(br#","body_truncated":true"#);
+    }
+    let _ = write!(out, r#","latency_ms":{:.1}}}"#, response.latency.as_secs_f64() * 1000.0);
+}
+
+/// Appends the answer's body as one JSON value on one line; returns true where it had to be base64.
+pub(super) fn push_answer(
+    out: &mut Vec<u8>,
+    response: &Response,
+    mask: Option<&Arc<EndpointTemplate>>,
+) -> bool {
+    let body = &response.body;
+    match response.kind {
+        BodyKind::Empty => out.extend_from_slice(b"null"),
+        BodyKind::Json => {
+            let mask = mask.filter(|template| !template.sensitive.is_empty());
+            let broken = memchr::memchr2(b'\n', b'\r', body).is_some();
+            match (mask, broken) {
+                (None, false) => out.extend_from_slice(body),
+                _ => push_value(out, body, mask),
+            }
+        }
+        BodyKind::Text => push_string(out, &String::from_utf8_lossy(body)),
+        BodyKind::Bytes => {
+            let _ = write!(out, r#""{}""#, STANDARD.encode(body));
+            return true;
+        }
+    }
+    false
+}
+
+fn push_value(out: &mut Vec<u8>, body: &[u8], mask: Option<&Arc<EndpointTemplate>>) {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(mut value) => {
+            if let Some(template) = mask {
+                template.mask(&mut value);
+            }
+            let _ = serde_json::to_writer(out, &value);
+        }
+        // Valid JSON that serde_json will not hold (nested too deeply): the text keeps it whole, unless it may hold
+        // what must not be shown.
+        Err(_) if mask.is_some() => push_string(out, crate::template::REDACTED),
+        Err(_) => push_string(out, &String::from_utf8_lossy(body)),
+    }
+}
+
+fn push_error(out: &mut Vec<u8>, error: Option<&CallError>) {
+    let Some(error) = error else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    out.extend_from_slice(br#"{"code":"#);
+    push_string(out, &error.code);
+    out.extend_from_slice(br#","name":"#);
+    match &error.name {
+        Some(name) => push_string(out, name),
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(br#","message":"#);
+    push_string(out, &error.message);
+    out.extend_from_slice(br#","details":"#);
+    let _ = serde_json::to_writer(&mut *out, &error.details);
+    out.push(b'}');
+}

@@ -1,0 +1,215 @@
+//! A writer on a thread of its own, fed through a bounded queue, so that a slow reader of stdout slows the run and
+//! never blocks the calls in flight.
+//!
+//! It knows lines of bytes, not what they mean.
+
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::{Semaphore, mpsc};
+
+/// Bytes that may wait for the writer.
+const WAITING_BYTES: u32 = 4 * 1024 * 1024;
+
+/// Calls of the writer that failed, seen from the run.
+pub type OnFailure = Box<dyn FnOnce(&io::Error) + Send>;
+
+/// The sending half; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    lines: mpsc::UnboundedSender<Vec<u8>>,
+    room: Arc<Semaphore>,
+    failed: Arc<AtomicBool>,
+}
+
+/// The writing half, to be finished at the end of the run.
+#[derive(Debug)]
+pub struct Writing {
+    thread: JoinHandle<Written>,
+}
+
+/// What became of the lines.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Chunks (events) accepted by the destination.
+    pub accepted: u64,
+    /// Chunks that could not be written.
+    pub lost: u64,
+    /// The first failure.
+    pub error: Option<io::Error>,
+}
+
+impl Sink {
+    /// Starts the writer's thread. `on_failure` is called once, at the first failure.
+    ///
+    /// # Errors
+    /// Where the system has no thread to give.
+    pub fn start(name: &str, to: Box<dyn Write + Send>, on_failure: OnFailure) -> io::Result<(Self, Writing)> {
+        let (lines, queue) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
+        let failed = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            to: BufWriter::with_capacity(64 * 1024, to),
+            room: Arc::clone(&room),
+            failed: Arc::clone(&failed),
+            on_failure: Some(on_failure),
+            pending: 0,
+            written: Written::default(),
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run(queue))?;
+        Ok((Self { lines, room, failed }, Writing { thread }))
+    }
+
+    /// Hands over one chunk of whole lines; waits while the writer is behind.
+    pub async fn send(&self, chunk: Vec<u8>) {
+        if chunk.is_empty() {
+            return;
+        }
+        // A chunk larger than the queue takes the whole of it: one at a time, rather than never.
+        if let Ok(permit) = self.room.acquire_many(cost(&chunk)).await {
+            permit.forget();
+        }
+        // The writer outlives every sender: it ends when the last of them is dropped.
+        let _ = self.lines.send(chunk);
+    }
+
+    /// True once the destination has refused a write: nothing more will arrive there.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+fn cost(chunk: &[u8]) -> u32 {
+    u32::try_from(chunk.len()).unwrap_or(u32::MAX).min(WAITING_BYTES)
+}
+
+impl Writing {
+    /// Waits for the last line, once every [`Sink`] is dropped.
+    #[must_use]
+    pub fn finish(self) -> Written {
+        self.thread.join().unwrap_or_else(|_| Written {
+            error: Some(io::Error::other("the writer's thread panicked")),
+            ..Written::default()
+        })
+    }
+}
+
+struct Writer {
+    to: BufWriter<Box<dyn Write + Send>>,
+    room: Arc<Semaphore>,
+    failed: Arc<AtomicBool>,
+    on_failure: Option<OnFailure>,
+    /// Chunks in the buffer, not yet accepted by the destination.
+    pending: u64,
+    written: Written,
+}
+
+impl Writer {
+    fn run(mut self, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) -> Written {
+        while let Some(chunk) = queue.blocking_recv() {
+            self.write(&chunk);
+            while let Ok(chunk) = queue.try_recv() {
+                self.write(&chunk);
+            }
+            // Nothing waits: what was written must be seen downstream now, not when a buffer happens to be full.
+            self.flush();
+        }
+        self.flush();
+        if self.written.error.is_some() {
+            // Dropping a `BufWriter` would try once more to write what failed.
+            let _ = self.to.into_parts();
+        }
+        self.written
+    }
+
+    fn write(&mut self, chunk: &[u8]) {
+        self.room.add_permits(cost(chunk) as usize);
+        if self.written.error.is_some() {
+            self.written.lost += 1;
+            return;
+        }
+        self.pending += 1;
+        if let Err(error) = self.to.write_all(chunk) {
+            self.fail(error);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.written.error.is_some() {
+            return;
+        }
+        match self.to.flush() {
+            Ok(()) => {
+                self.written.accepted += self.pending;
+                self.pending = 0;
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.written.lost += self.pending;
+        self.pending = 0;
+        self.failed.store(true, Ordering::Relaxed);
+        if let Some(tell) = self.on_failure.take() {
+            tell(&error);
+        }
+        self.written.error = Some(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>, Option<usize>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut all = self.0.lock().unwrap();
+            if self.1.is_some_and(|most| all.len() + bytes.len() > most) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            all.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_line_arrives_and_is_counted() {
+        let to = Shared::default();
+        let (sink, writing) = Sink::start("t", Box::new(to.clone()), Box::new(|_| panic!("no failure"))).unwrap();
+        for i in 0..1000 {
+            sink.send(format!("{i}\n").into_bytes()).await;
+        }
+        sink.send(vec![b'x'; 5 * 1024 * 1024]).await;
+        drop(sink);
+        let written = writing.finish();
+        assert_eq!((written.accepted, written.lost), (1001, 0));
+        assert_eq!(to.0.lock().unwrap().len(), 2890 + 1000 + 5 * 1024 * 1024);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_is_gone_is_told_once_and_the_rest_is_counted_as_lost() {
+        let told = Arc::new(Mutex::new(0));
+        let tell = Arc::clone(&told);
+        let on_failure: OnFailure = Box::new(move |_| *tell.lock().unwrap() += 1);
+        let (sink, writing) = Sink::start("t", Box::new(Shared(Arc::default(), Some(0))), on_failure).unwrap();
+        for _ in 0..10 {
+            sink.send(b"line\n".to_vec()).await;
+        }
+        drop(sink);
+        let written = writing.finish();
+        assert_eq!((written.accepted, written.lost, *told.lock().unwrap()), (0, 10, 1));
+    }
+}

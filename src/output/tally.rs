@@ -1,0 +1,202 @@
+//! What a run counts, and the summary made of it.
+//!
+//! It knows outcomes and numbers, not records, calls or where the summary goes.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::exit::ExitCode;
+use crate::outcome::Outcome;
+
+/// Counts of a run. They add up: `read` is the sum of all outcomes.
+#[derive(Debug)]
+pub struct Tally {
+    read: u64,
+    outcomes: [u64; Outcome::ALL.len()],
+    calls: u64,
+    attempts: u64,
+    retries: u64,
+    rate_limited: u64,
+    /// Microseconds, to one part in a hundred.
+    latency: Histogram<u64>,
+}
+
+/// One hour; whatever takes longer counts as that.
+const LONGEST_MICROS: u64 = 3_600_000_000;
+
+/// What one call cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// Requests sent or tried, the first included.
+    pub attempts: u32,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// Answers 429.
+    pub rate_limited: u32,
+    /// From the start of the last attempt to the end of its answer.
+    pub latency: Option<Duration>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let latency = Histogram::new_with_bounds(1, LONGEST_MICROS, 2)
+            .expect("bounds and digits are within what the histogram takes");
+        Self {
+            read: 0,
+            outcomes: [0; Outcome::ALL.len()],
+            calls: 0,
+            attempts: 0,
+            retries: 0,
+            rate_limited: 0,
+            latency,
+        }
+    }
+}
+
+impl Tally {
+    /// Counts a record that was read.
+    pub fn read(&mut self) {
+        self.read += 1;
+    }
+
+    /// Counts the end of a record.
+    pub fn record(&mut self, outcome: Outcome) {
+        self.outcomes[index(outcome)] += 1;
+    }
+
+    /// Counts a call that was sent or waited to be sent.
+    pub fn call(&mut self, cost: Cost) {
+        self.calls += 1;
+        self.attempts += u64::from(cost.attempts);
+        self.retries += u64::from(cost.retries);
+        self.rate_limited += u64::from(cost.rate_limited);
+        if let Some(latency) = cost.latency {
+            let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+            self.latency.saturating_record(micros.max(1));
+        }
+    }
+
+    /// The number of records that ended so.
+    #[must_use]
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes[index(outcome)]
+    }
+
+    /// Records read.
+    #[must_use]
+    pub fn records_read(&self) -> u64 {
+        self.read
+    }
+
+    /// Records that have ended, whatever the outcome.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// Records counted against `--max-failures`.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        [Outcome::Rejected, Outcome::Failed, Outcome::Unknown, Outcome::Invalid].map(|o| self.of(o)).iter().sum()
+    }
+
+    /// The exit code these counts alone have earned.
+    #[must_use]
+    pub fn exit(&self) -> ExitCode {
+        let fine = Outcome::ALL.iter().all(|outcome| outcome.is_fine() || self.of(*outcome) == 0);
+        if self.of(Outcome::Pending) > 0 {
+            ExitCode::Stopped
+        } else if fine {
+            ExitCode::Done
+        } else {
+            ExitCode::SomeNot
+        }
+    }
+
+    fn quantile_ms(&self, quantile: f64) -> f64 {
+        let micros = u32::try_from(self.latency.value_at_quantile(quantile)).unwrap_or(u32::MAX);
+        (f64::from(micros) / 100.0).round() / 10.0
+    }
+
+    /// The machine-readable summary (`--summary-json`).
+    #[must_use]
+    pub fn to_json(&self, elapsed: Duration, exit: ExitCode) -> serde_json::Value {
+        let outcomes: serde_json::Map<_, _> =
+            Outcome::ALL.iter().map(|o| (o.as_str().to_owned(), self.of(*o).into())).collect();
+        serde_json::json!({
+            "read": self.read,
+            "outcomes": outcomes,
+            "calls": self.calls,
+            "attempts": self.attempts,
+            "retries": self.retries,
+            "rate_limited": self.rate_limited,
+            "latency_ms": {
+                "p50": self.quantile_ms(0.50),
+                "p95": self.quantile_ms(0.95),
+                "p99": self.quantile_ms(0.99),
+            },
+            "elapsed_s": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+            "exit": exit.number(),
+        })
+    }
+
+    /// The summary for people: one line of outcomes, one of calls.
+    #[must_use]
+    pub fn to_text(&self, elapsed: Duration) -> String {
+        let mut out = format!("{} read", self.read);
+        let mut separator = ": ";
+        for outcome in Outcome::ALL {
+            if self.of(outcome) > 0 || (outcome == Outcome::Delivered && self.read > 0) {
+                let _ = write!(out, "{separator}{} {outcome}", self.of(outcome));
+                separator = ", ";
+            }
+        }
+        let seconds = elapsed.as_secs_f64();
+        let per_second = if seconds > 0.0 { f64::from(u32::try_from(self.calls).unwrap_or(u32::MAX)) / seconds } else { 0.0 };
+        let _ = write!(out, "\n{} {} in {seconds:.1} s ({per_second:.0}/s)", self.calls, plural(self.calls, "call"));
+        if self.latency.len() > 0 {
+            let [p50, p95, p99] = [0.50, 0.95, 0.99].map(|q| self.quantile_ms(q));
+            let _ = write!(out, ", latency p50 {p50} ms, p95 {p95} ms, p99 {p99} ms");
+        }
+        let _ = write!(out, ", {} {}, {} answered 429", self.retries, if self.retries == 1 { "retry" } else { "retries" }, self.rate_limited);
+        out
+    }
+}
+
+fn plural(n: u64, word: &str) -> String {
+    if n == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+fn index(outcome: Outcome) -> usize {
+    Outcome::ALL.iter().position(|o| *o == outcome).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_and_choose_the_exit_code() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.exit(), ExitCode::Done);
+        for outcome in [Outcome::Delivered, Outcome::Delivered, Outcome::Filtered] {
+            tally.read();
+            tally.record(outcome);
+        }
+        assert_eq!(tally.exit(), ExitCode::Done);
+        tally.read();
+        tally.record(Outcome::Invalid);
+        assert_eq!((tally.exit(), tally.settled(), tally.failures()), (ExitCode::SomeNot, 4, 1));
+        tally.read();
+        tally.record(Outcome::Pending);
+        assert_eq!((tally.exit(), tally.settled(), tally.records_read()), (ExitCode::Stopped, 5, 5));
+        tally.call(Cost { attempts: 3, retries: 2, rate_limited: 1, latency: Some(Duration::from_millis(40)) });
+        let json = tally.to_json(Duration::from_secs(2), ExitCode::Stopped);
+        assert_eq!(json["outcomes"]["delivered"], 2);
+        assert_eq!((&json["attempts"], &json["exit"]), (&3.into(), &75.into()));
+        let text = tally.to_text(Duration::from_secs(2));
+        assert!(text.starts_with("5 read: 2 delivered, 1 invalid, 1 filtered, 1 pending\n1 call in 2.0 s"), "{text}");
+    }
+}

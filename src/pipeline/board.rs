@@ -1,0 +1,184 @@
+//! What reader, workers and supervisor of a run share: admitted calls, counts, and who is still busy.
+//!
+//! It knows no I/O. Every record that was counted as read is counted once more when it ends, here and nowhere else.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::mapping::{Invalid, Request};
+use crate::outcome::Outcome;
+use crate::output::{Cost, Subject, Tally};
+use crate::record::Ticket as Room;
+
+use super::lanes::{Lanes, Ticket};
+
+/// A record on its way, shared by its calls.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) subject: Subject,
+    /// How many calls the record makes.
+    pub(super) of: usize,
+    /// Room in the read-ahead, given back when the record has ended.
+    _room: Option<Room>,
+    progress: Mutex<(usize, Outcome)>,
+}
+
+impl Job {
+    pub(super) fn new(subject: Subject, of: usize, room: Option<Room>) -> Self {
+        Self { subject, of, _room: room, progress: Mutex::new((of, Outcome::Filtered)) }
+    }
+}
+
+/// One call to make, or one part of a record that cannot become a call.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) job: Arc<Job>,
+    pub(super) index: usize,
+    pub(super) what: Result<Request, Invalid>,
+}
+
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Reader {
+    /// Waits for the input: what comes next is not read yet.
+    Waiting,
+    /// Holds a record that is not yet admitted.
+    Busy,
+    /// Will read no more.
+    Done,
+    /// Was left behind while waiting; whatever it gets is not part of this run.
+    Abandoned,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Board {
+    lanes: Mutex<Lanes<Work>>,
+    ready: mpsc::UnboundedSender<(Ticket, Work)>,
+    tally: Mutex<Tally>,
+    reader: Mutex<Reader>,
+    changed: Notify,
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere must not take the counts with it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    /// Returns the board and the queue of calls that may go.
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<(Ticket, Work)>) {
+        let (ready, queue) = mpsc::unbounded_channel();
+        let board = Self {
+            lanes: Mutex::default(),
+            ready,
+            tally: Mutex::default(),
+            reader: Mutex::new(Reader::Busy),
+            changed: Notify::new(),
+        };
+        (board, queue)
+    }
+
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        hold(&self.tally)
+    }
+
+    /// The reader is about to wait for its input.
+    pub(super) fn reader_waits(&self) {
+        *hold(&self.reader) = Reader::Waiting;
+        self.changed.notify_one();
+    }
+
+    /// The reader got an item, which is thereby read; false where the run has ended without it.
+    pub(super) fn reader_got_one(&self) -> bool {
+        let mut reader = hold(&self.reader);
+        if *reader == Reader::Abandoned {
+            return false;
+        }
+        *reader = Reader::Busy;
+        self.tally().read();
+        true
+    }
+
+    pub(super) fn reader_ends(&self) {
+        let mut reader = hold(&self.reader);
+        if *reader != Reader::Abandoned {
+            *reader = Reader::Done;
+        }
+        drop(reader);
+        self.changed.notify_one();
+    }
+
+    /// True where the input was read to its end.
+    pub(super) fn was_read_whole(&self) -> bool {
+        *hold(&self.reader) == Reader::Done
+    }
+
+    /// Admits the calls of one record, in order, each in its lane.
+    pub(super) fn admit(&self, job: &Arc<Job>, calls: Vec<Result<Request, Invalid>>) {
+        let mut lanes = hold(&self.lanes);
+        let mut previous = None;
+        for (index, what) in calls.into_iter().enumerate() {
+            let lane = what.as_ref().ok().and_then(|request| request.lane.clone());
+            let work = Work { job: Arc::clone(job), index, what };
+            let (ticket, go) = lanes.admit(lane.as_deref(), previous, work);
+            previous = Some(ticket);
+            if let Some(work) = go {
+                // The queue lives as long as the workers, and they end after the last call.
+                let _ = self.ready.send((ticket, work));
+            }
+        }
+    }
+
+    /// Counts a record that makes no call.
+    pub(super) fn end_without_call(&self, outcome: Outcome) {
+        self.tally().record(outcome);
+    }
+
+    /// Counts the end of a call; `cost` is nothing for what never was one. Ends the record with its last call.
+    pub(super) fn count(&self, job: &Job, outcome: Outcome, cost: Option<Cost>) {
+        let mut progress = hold(&job.progress);
+        progress.0 -= 1;
+        progress.1 = progress.1.worst(outcome);
+        let ended = (progress.0 == 0).then_some(progress.1);
+        drop(progress);
+        let mut tally = self.tally();
+        if let Some(cost) = cost {
+            tally.call(cost);
+        }
+        if let Some(outcome) = ended {
+            tally.record(outcome);
+        }
+    }
+
+    /// Lets those go that waited for this call.
+    pub(super) fn settle(&self, ticket: Ticket) {
+        let mut lanes = hold(&self.lanes);
+        lanes.settle(ticket, |ticket, work| {
+            let _ = self.ready.send((ticket, work));
+        });
+        if lanes.is_empty() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// True where nothing is left to do. While `stopping`, a reader that waits for its input is left behind.
+    pub(super) fn is_finished(&self, stopping: bool) -> bool {
+        let mut reader = hold(&self.reader);
+        if *reader == Reader::Busy || (*reader == Reader::Waiting && !stopping) {
+            return false;
+        }
+        if !hold(&self.lanes).is_empty() {
+            return false;
+        }
+        if *reader == Reader::Waiting {
+            *reader = Reader::Abandoned;
+        }
+        true
+    }
+
+    /// Waits until [`Board::is_finished`] may have changed.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}

@@ -1,0 +1,232 @@
+//! Starts the threads and workers of a run, waits for their end, and adds up what they did.
+//!
+//! It decides nothing about a record; it is where "every record ends in exactly one outcome" is closed.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::call::{Level, Reason, Sender, Stop};
+use crate::exit::ExitCode;
+use crate::mapping::Mapping;
+use crate::outcome::Outcome;
+use crate::output::{Outputs, Tally, Writing};
+use crate::record::{Budget, Inputs};
+
+use super::board::Board;
+use super::budget::FailureBudget;
+use super::read::{ReadEnd, Reading};
+use super::shutdown;
+use super::work::Workshop;
+
+/// Bytes of records read and not settled.
+const READ_AHEAD_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long outputs that do not accept events are waited for, once the run has been told to end at once.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Everything a run needs, opened and checked.
+pub struct Run {
+    /// Where records come from.
+    pub inputs: Inputs,
+    /// What makes calls of them.
+    pub mapping: Mapping,
+    /// What sends the calls.
+    pub sender: Sender,
+    /// Calls in flight at once.
+    pub concurrency: usize,
+    /// The word events use where a call has no template.
+    pub endpoint: String,
+    /// Where events go.
+    pub outputs: Outputs,
+    /// The writers behind `outputs`, with the names messages use.
+    pub writings: Vec<(String, Writing)>,
+    /// `--max-failures`.
+    pub failures: Option<FailureBudget>,
+    /// The switch that ends the run early; shared with `sender` and the outputs.
+    pub stop: Stop,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    /// The counts; they add up.
+    pub tally: Tally,
+    /// What the process should end with.
+    pub exit: ExitCode,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+    /// Why the run stopped before its end, where it did; several things may go wrong at once.
+    pub stopped: Vec<Reason>,
+    /// What the user must know besides the counts, each a sentence without a full stop.
+    pub messages: Vec<String>,
+}
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The system has no thread to give.
+    #[error("cannot start the reader's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl Run {
+    /// Runs to the end of the input, or until stopped.
+    ///
+    /// # Errors
+    /// Only before the first record; later troubles are part of the report.
+    pub async fn go(self) -> Result<Report, RunError> {
+        let started = Instant::now();
+        let (board, queue) = Board::new();
+        let board = Arc::new(board);
+        let budget = Budget::new((self.concurrency * 16).max(1024), READ_AHEAD_BYTES);
+        let reading = Reading {
+            inputs: self.inputs,
+            mapping: self.mapping,
+            board: Arc::clone(&board),
+            budget: budget.clone(),
+            stop: self.stop.clone(),
+        };
+        let reader = thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(move || reading.run())
+            .map_err(RunError::Thread)?;
+        let workshop = Arc::new(Workshop {
+            board: Arc::clone(&board),
+            queue: Mutex::new(queue),
+            sender: self.sender,
+            outputs: self.outputs,
+            run_id: uuid::Uuid::new_v4().to_string(),
+            endpoint: self.endpoint,
+            failures: self.failures,
+            stop: self.stop.clone(),
+            emit_failures: std::sync::Mutex::default(),
+        });
+        let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
+        let mut workers = JoinSet::new();
+        for _ in 0..self.concurrency {
+            workers.spawn(Arc::clone(&workshop).work());
+        }
+        let in_time = wait(&board, &budget, &self.stop).await;
+        watch.abort();
+        workers.shutdown().await;
+        let emit_failures =
+            std::mem::take(&mut *workshop.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        // The writers end when the last sender of lines is gone.
+        drop(workshop);
+        let mut end = End::default();
+        if board.was_read_whole() {
+            end.read(reader.join().unwrap_or_default());
+        } else {
+            end.input_left = true;
+        }
+        for (name, writing) in self.writings {
+            if in_time {
+                end.written(&name, writing.finish());
+            }
+        }
+        end.emitted(emit_failures);
+        Ok(end.report(&board, started.elapsed(), self.stop.reasons()))
+    }
+}
+
+/// Waits until every admitted call has settled; false where outputs had to be given up.
+async fn wait(board: &Board, budget: &Budget, stop: &Stop) -> bool {
+    let last_wait = async {
+        stop.reached(Level::Now).await;
+        tokio::time::sleep(LAST_WAIT).await;
+    };
+    tokio::pin!(last_wait);
+    loop {
+        let stopping = stop.is_draining();
+        if stopping {
+            // A reader that waits for room must see that there will be none.
+            budget.close();
+        }
+        if board.is_finished(stopping) {
+            return true;
+        }
+        tokio::select! {
+            () = board.changed() => {}
+            () = stop.reached(Level::Drain), if !stopping => {}
+            () = &mut last_wait => return false,
+        }
+    }
+}
+
+/// What the end of a run gathers for its report.
+#[derive(Debug, Default)]
+struct End {
+    exit: Option<ExitCode>,
+    messages: Vec<String>,
+    input_left: bool,
+}
+
+impl End {
+    fn raise(&mut self, exit: ExitCode) {
+        self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit)));
+    }
+
+    fn read(&mut self, end: ReadEnd) {
+        if end.broke_off {
+            self.raise(ExitCode::Io);
+            self.messages.push("an input broke off; what was whole was sent".to_owned());
+        }
+        if let Some(error) = end.error {
+            self.raise(error.exit_code());
+            self.messages.push(told(&error));
+        }
+    }
+
+    fn written(&mut self, name: &str, written: crate::output::Written) {
+        if let Some(error) = written.error {
+            // A reader that went away (`| head`) has what it wanted; a disk that is full has not.
+            let gone = error.kind() == io::ErrorKind::BrokenPipe;
+            self.raise(if gone { ExitCode::Stopped } else { ExitCode::Io });
+            self.messages.push(format!("{name}: {} events were not written: {error}", written.lost));
+        }
+    }
+
+    fn emitted(&mut self, (count, first): (u64, Option<String>)) {
+        if let Some(first) = first {
+            self.raise(ExitCode::Io);
+            self.messages.push(format!("--emit failed on {count} events, which went to stderr or dead letters: {first}"));
+        }
+    }
+
+    fn report(mut self, board: &Board, elapsed: Duration, stopped: Vec<Reason>) -> Report {
+        let mut tally = std::mem::take(&mut *board.tally());
+        let untold = tally.records_read() - tally.settled();
+        if untold > 0 {
+            (0..untold).for_each(|_| tally.record(Outcome::Pending));
+            self.messages.push(format!("{untold} records were neither sent nor told of: the outputs did not accept them"));
+        }
+        let mut exit = self.exit.map_or(tally.exit(), |exit| exit.worst(tally.exit()));
+        for reason in &stopped {
+            // A stop that came when everything was read and settled has left nothing out.
+            if self.input_left || tally.of(Outcome::Pending) > 0 || reason.exit != ExitCode::Stopped {
+                exit = exit.worst(reason.exit);
+            }
+        }
+        Report { tally, exit, elapsed, stopped, messages: self.messages }
+    }
+}
+
+/// An error of the input with its causes and its hint.
+fn told(error: &crate::record::Error) -> String {
+    let mut text = format!("failed to {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    text
+}
