@@ -10,7 +10,7 @@ use crate::pipeline::FailureBudget;
 /// What to call: an endpoint template, or a URL.
 #[derive(Debug, Args)]
 pub(super) struct CallArguments {
-    /// Endpoint id (see `roompipe endpoints list`), then inputs: files, or - for stdin (also the default)
+    /// Endpoint id, then inputs: files, or - for stdin [default: -]; with --url all are inputs
     #[arg(value_name = "ENDPOINT|INPUT")]
     pub(super) positionals: Vec<String>,
 
@@ -27,8 +27,8 @@ pub(super) struct CallArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArguments {
-    /// Form of the input [default: by name, else by first byte]
-    #[arg(long, value_enum, env = "ROOMPIPE_FORMAT", hide_env = true, hide_possible_values = false)]
+    /// jsonl, json, csv or tsv [default: by name, else by first byte]
+    #[arg(long, value_enum, env = "ROOMPIPE_FORMAT", hide_env = true, hide_possible_values = true)]
     pub(super) format: Option<InputFormat>,
     /// Character between CSV cells [default: , in csv, tab in tsv]
     #[arg(long, value_name = "CHAR", env = "ROOMPIPE_CSV_DELIMITER", hide_env = true, hide_short_help = true)]
@@ -42,7 +42,7 @@ pub(super) struct InputArguments {
     /// Read at most N records [default: all]
     #[arg(long, value_name = "N", env = "ROOMPIPE_LIMIT", hide_env = true)]
     pub(super) limit: Option<u64>,
-    /// Only records for which this jq program is true [default: all]
+    /// Only records for which this is true [default: all]
     #[arg(long = "where", value_name = "JQ", env = "ROOMPIPE_WHERE", hide_env = true)]
     pub(super) filter: Option<String>,
     /// A longer record is invalid (units: KiB, MiB)
@@ -53,7 +53,7 @@ pub(super) struct InputArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Mapping")]
 pub(super) struct MappingArguments {
-    /// Fill TARGET (dots nest) from a field, or from a jq program
+    /// Fill TARGET (dots nest) from a field or by jq
     #[arg(long, value_name = "TARGET=EXPR", env = "ROOMPIPE_MAP", hide_env = true)]
     pub(super) map: Vec<String>,
     /// Fill TARGET with a constant
@@ -62,21 +62,21 @@ pub(super) struct MappingArguments {
     /// Attributes not taken by name
     #[arg(long, value_name = "A,B", value_delimiter = ',', env = "ROOMPIPE_EXCLUDE", hide_env = true)]
     pub(super) exclude: Vec<String>,
-    /// The whole body as a jq program; each output is a call [default: mapped by name]
+    /// The whole body by jq; each output is a call [default: by name]
     #[arg(long, value_name = "JQ", env = "ROOMPIPE_BODY", hide_env = true)]
     pub(super) body: Option<String>,
     /// Attributes the endpoint does not know go into the body [default: left out]
     #[arg(long, env = "ROOMPIPE_PASS_UNKNOWN", hide_env = true, conflicts_with = "strict", hide_short_help = true)]
     pub(super) pass_unknown: bool,
     /// Attributes the endpoint does not know make a record invalid [default: left out]
-    #[arg(long, env = "ROOMPIPE_STRICT", hide_env = true)]
+    #[arg(long, env = "ROOMPIPE_STRICT", hide_env = true, hide_short_help = true)]
     pub(super) strict: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Manual configuration")]
 pub(super) struct ManualArguments {
-    /// Call this URL instead of an endpoint: absolute or behind the base URL, {field} in path and query
+    /// Call this URL, absolute or behind the base URL; {field} in path and query
     #[arg(long, value_name = "URL", env = "ROOMPIPE_URL", hide_env = true)]
     pub(super) url: Option<String>,
     /// HTTP method [default: POST]
@@ -99,7 +99,7 @@ pub(super) struct TargetArguments {
     /// Where the API is [default: https://api.100ms.live/v2]
     #[arg(long, value_name = "URL", env = "ROOMPIPE_BASE_URL", hide_env = true)]
     pub(super) base_url: Option<String>,
-    /// Call an embedded 100ms with a demo workspace; no account is needed
+    /// Call an embedded 100ms with a demo workspace; needs no account
     #[arg(long, env = "ROOMPIPE_EMULATOR", hide_env = true, conflicts_with = "base_url")]
     pub(super) emulator: bool,
     /// Write every call the embedded 100ms received to FILE
@@ -122,7 +122,7 @@ pub(super) struct DeliveryArguments {
     /// Calls in flight at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..), env = "ROOMPIPE_CONCURRENCY", hide_env = true)]
     pub(super) concurrency: u16,
-    /// Most attempts begun in a time, such as 20/s or 600/m [default: no ceiling]
+    /// Ceiling of attempts, such as 20/s or 600/m [default: none]
     #[arg(long, value_name = "RATE", env = "ROOMPIPE_RATE", hide_env = true)]
     pub(super) rate: Option<String>,
     /// Attempts that may begin together under --rate [default: 1, or 50 ms' worth]
@@ -131,14 +131,14 @@ pub(super) struct DeliveryArguments {
     /// Longest an attempt may take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, env = "ROOMPIPE_TIMEOUT", hide_env = true)]
     pub(super) timeout: Duration,
-    /// Attempts a call may take; answers 429 are not counted
+    /// Attempts of a call, answers 429 not counted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), env = "ROOMPIPE_MAX_ATTEMPTS", hide_env = true)]
     pub(super) max_attempts: u32,
     /// Longest a call may take, pauses included
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, env = "ROOMPIPE_MAX_ELAPSED", hide_env = true, hide_short_help = true)]
     pub(super) max_elapsed: Duration,
-    /// What is tried again: what is safe to repeat, everything, nothing
-    #[arg(long, value_enum, default_value_t = RetryWord::Safe, env = "ROOMPIPE_RETRY", hide_env = true)]
+    /// What is tried again: safe (to repeat), always, never
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = RetryWord::Safe, env = "ROOMPIPE_RETRY", hide_env = true)]
     pub(super) retry: RetryWord,
     /// Calls with the same value of this jq program keep their order [default: the endpoint's]
     #[arg(long, value_name = "JQ", env = "ROOMPIPE_ORDER_BY", hide_env = true, hide_short_help = true)]
@@ -146,7 +146,7 @@ pub(super) struct DeliveryArguments {
     /// No call waits for another [default: calls that write the same thing keep their order]
     #[arg(long, env = "ROOMPIPE_UNORDERED", hide_env = true, conflicts_with = "order_by", hide_short_help = true)]
     pub(super) unordered: bool,
-    /// Stop when more records than this are not delivered: a count, or a share as 5% [default: never]
+    /// Stop when more than so many are not delivered [default: never]
     #[arg(long, value_name = "N|P%", env = "ROOMPIPE_MAX_FAILURES", hide_env = true)]
     pub(super) max_failures: Option<FailureBudget>,
 }
@@ -157,19 +157,19 @@ pub(super) struct OutputArguments {
     /// Write to FILE [default: stdout]
     #[arg(short, long, value_name = "FILE", env = "ROOMPIPE_OUTPUT", hide_env = true)]
     pub(super) output: Option<PathBuf>,
-    /// Write behind what an output file holds [default: such a file is refused]
+    /// Write behind what an output file holds [default: refuse it]
     #[arg(long, env = "ROOMPIPE_APPEND", hide_env = true, conflicts_with = "overwrite")]
     pub(super) append: bool,
     /// Replace what an output file holds
     #[arg(long, env = "ROOMPIPE_OVERWRITE", hide_env = true)]
     pub(super) overwrite: bool,
-    /// What a line holds: event, body (the answer), merge (record and answer), jq:EXPR on the event
+    /// event, body (the answer), merge (record and answer), jq:EXPR
     #[arg(long, value_name = "FORM", default_value = "event", env = "ROOMPIPE_EMIT", hide_env = true)]
     pub(super) emit: String,
-    /// Also write the events of what was not delivered to FILE [default: none]
+    /// Events of what was not delivered, also to FILE [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_DEAD_LETTERS", hide_env = true)]
     pub(super) dead_letters: Option<PathBuf>,
-    /// Write the counts to FILE as JSON [default: none]
+    /// The counts, to FILE [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_SUMMARY_JSON", hide_env = true)]
     pub(super) summary_json: Option<PathBuf>,
     /// Show credentials and signed URLs that answers hold, on the main output only
@@ -180,6 +180,9 @@ pub(super) struct OutputArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Looks")]
 pub(super) struct LooksArguments {
+    /// Show a progress bar on stderr: auto (on a terminal), always, never
+    #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_possible_values = true, env = "ROOMPIPE_PROGRESS", hide_env = true, hide_short_help = true)]
+    pub(super) progress: ProgressWhen,
     /// Form of messages on stderr
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "ROOMPIPE_LOG_FORMAT", hide_env = true, hide_short_help = true)]
     pub(super) log_format: LogFormat,
@@ -217,6 +220,13 @@ pub(super) enum EffectWord {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum RetryWord {
     Safe,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ProgressWhen {
+    Auto,
     Always,
     Never,
 }

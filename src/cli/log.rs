@@ -1,18 +1,60 @@
 //! What is said on stderr: messages of commands, and tracing in the form `--log-format` asks for.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Mutex, PoisonError};
 
+use indicatif::ProgressBar;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::Writer as FormatWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::arguments::{LogFormat, LooksArguments};
 
+/// The bar that must be taken off the terminal while something else is written to it.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Names the bar on the terminal, or says that it is gone.
+pub(super) fn set_bar(bar: Option<ProgressBar>) {
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
+
+/// True where a person may be looking.
+pub(super) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Writes one message to stderr. A stderr that is gone can be told nothing.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(Stderr, "{text}");
+}
+
+/// Stderr as everything of ours writes to it: above the progress bar.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match bar {
+            Some(bar) => bar.suspend(|| io::stderr().lock().write_all(bytes)),
+            None => io::stderr().lock().write_all(bytes),
+        }
+    }
+
+    fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        // One write, so that lines of several threads do not mix.
+        self.write_all(text.to_string().as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Begins to show tracing on stderr.
@@ -23,7 +65,7 @@ pub(super) fn start(looks: &LooksArguments) {
         (false, 1) => Level::DEBUG,
         (false, _) => Level::TRACE,
     };
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
+    let builder = tracing_subscriber::fmt().with_writer(|| Stderr).with_max_level(level);
     // A subscriber that is set already (an embedding program's) stays.
     let _ = match looks.log_format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -39,7 +81,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: FormatWriter<'_>, event: &Event<'_>) -> fmt::Result {
         let word = match *event.metadata().level() {
             Level::ERROR => "error",
             Level::WARN => "warning",

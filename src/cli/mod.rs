@@ -9,11 +9,13 @@ mod endpoints;
 mod failure;
 mod log;
 mod preview;
+mod progress;
 mod run;
 mod setup;
+mod shell;
 mod token;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::exit::ExitCode;
 
@@ -21,8 +23,14 @@ pub use failure::Failure;
 
 /// Push a stream of records into a REST API: nothing lost, nothing done twice, every answer out.
 #[derive(Debug, Parser)]
-#[command(name = "roompipe", version, disable_help_subcommand = true, propagate_version = true, max_term_width = 100)]
+#[command(name = "roompipe", version, disable_help_subcommand = true, disable_help_flag = true, max_term_width = 100)]
 struct Cli {
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// Print help with all options
+    #[arg(long, global = true, action = ArgAction::HelpLong)]
+    help_all: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -39,6 +47,10 @@ enum Command {
     Token(token::Arguments),
     /// Serve a local 100ms API with a demo workspace.
     Emulator(emulator::Arguments),
+    /// Print a completion script for a shell.
+    Completions(shell::Completions),
+    /// Print the manual page (roff).
+    Man,
 }
 
 /// Runs the program on the process's own arguments.
@@ -59,6 +71,8 @@ pub fn main() -> ExitCode {
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments, &mut command),
+        Command::Man => shell::man(&command),
     };
     result.unwrap_or_else(|failure| {
         log::line(&failure.to_string());

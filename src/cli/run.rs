@@ -10,14 +10,14 @@ use crate::call::{Credentials, Reason, Sender, Stop};
 use crate::exit::ExitCode;
 use crate::jq::Program;
 use crate::output::{Emit, FileMode, Outputs, Sink, Writing, open_file};
-use crate::pipeline::{Report, Run};
+use crate::pipeline::{Progress, Report, Run};
 use crate::record::Input;
 
 use super::arguments::{CallArguments, DeliveryArguments, LooksArguments, OutputArguments};
 use super::emulator::Embedded;
 use super::failure::Failure;
 use super::preview::quoted;
-use super::{log, setup};
+use super::{log, progress, setup};
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -66,6 +66,7 @@ fn run_against(arguments: &Arguments, embedded: Option<&Embedded>) -> Result<Exi
     setup::check_columns(&mapping, &inputs)?;
     let (outputs, writings) = outputs(arguments, &meaning.paths, &stop)?;
     let run = Run {
+        progress: Progress::new(&inputs),
         inputs,
         mapping,
         sender,
@@ -80,7 +81,10 @@ fn run_against(arguments: &Arguments, embedded: Option<&Embedded>) -> Result<Exi
         .enable_all()
         .build()
         .map_err(|error| Failure::io(format!("cannot start the async runtime: {error}")))?;
-    let report = runtime.block_on(run.go()).map_err(|error| Failure::io(error.to_string()))?;
+    let shown = progress::show(&arguments.looks, run.progress.clone());
+    let report = runtime.block_on(run.go());
+    drop(shown);
+    let report = report.map_err(|error| Failure::io(error.to_string()))?;
     // A connection that nobody waits for any more must not hold up the end.
     runtime.shutdown_background();
     tell(&report, &arguments.output)
@@ -116,7 +120,7 @@ fn outputs(arguments: &Arguments, paths: &[Input], stop: &Stop) -> Result<(Outpu
         Some(path) => Some(opener.file("--dead-letters", path)?),
         None => None,
     };
-    let fallback = opener.sink("stderr", Box::new(std::io::stderr()))?;
+    let fallback = opener.sink("stderr", Box::new(log::Stderr))?;
     let outputs = Outputs {
         main,
         emit,

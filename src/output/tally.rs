@@ -115,6 +115,13 @@ impl Tally {
         }
     }
 
+    /// Calls a second, over a time.
+    #[must_use]
+    pub fn per_second(&self, elapsed: Duration) -> f64 {
+        let seconds = elapsed.as_secs_f64();
+        if seconds > 0.0 { f64::from(u32::try_from(self.calls).unwrap_or(u32::MAX)) / seconds } else { 0.0 }
+    }
+
     fn quantile_ms(&self, quantile: f64) -> f64 {
         let micros = u32::try_from(self.latency.value_at_quantile(quantile)).unwrap_or(u32::MAX);
         (f64::from(micros) / 100.0).round() / 10.0
@@ -154,8 +161,7 @@ impl Tally {
             }
         }
         let seconds = elapsed.as_secs_f64();
-        let per_second = if seconds > 0.0 { f64::from(u32::try_from(self.calls).unwrap_or(u32::MAX)) / seconds } else { 0.0 };
-        let _ = write!(out, "\n{} {} in {seconds:.1} s ({per_second:.0}/s)", self.calls, plural(self.calls, "call"));
+        let _ = write!(out, "\n{} {} in {seconds:.1} s ({:.0}/s)", self.calls, plural(self.calls, "call"), self.per_second(elapsed));
         if self.latency.len() > 0 {
             let [p50, p95, p99] = [0.50, 0.95, 0.99].map(|q| self.quantile_ms(q));
             let _ = write!(out, ", latency p50 {p50} ms, p95 {p95} ms, p99 {p99} ms");

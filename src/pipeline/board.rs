@@ -12,6 +12,7 @@ use crate::output::{Cost, Subject, Tally};
 use crate::record::Ticket as Room;
 
 use super::lanes::{Lanes, Ticket};
+use super::progress::Progress;
 
 /// A record on its way, shared by its calls.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ enum Reader {
 pub(super) struct Board {
     lanes: Mutex<Lanes<Work>>,
     ready: mpsc::UnboundedSender<(Ticket, Work)>,
-    tally: Mutex<Tally>,
+    progress: Progress,
     reader: Mutex<Reader>,
     changed: Notify,
 }
@@ -67,12 +68,12 @@ fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Board {
     /// Returns the board and the queue of calls that may go.
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<(Ticket, Work)>) {
+    pub(super) fn new(progress: Progress) -> (Self, mpsc::UnboundedReceiver<(Ticket, Work)>) {
         let (ready, queue) = mpsc::unbounded_channel();
         let board = Self {
             lanes: Mutex::default(),
             ready,
-            tally: Mutex::default(),
+            progress,
             reader: Mutex::new(Reader::Busy),
             changed: Notify::new(),
         };
@@ -80,7 +81,7 @@ impl Board {
     }
 
     pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
-        hold(&self.tally)
+        self.progress.tally()
     }
 
     /// The reader is about to wait for its input.

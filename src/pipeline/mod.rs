@@ -6,6 +6,7 @@
 mod board;
 mod budget;
 mod lanes;
+mod progress;
 mod read;
 mod run;
 mod shutdown;
@@ -13,4 +14,5 @@ mod work;
 
 pub use budget::FailureBudget;
 pub use lanes::{Lanes, Ticket};
+pub use progress::Progress;
 pub use run::{Report, Run, RunError};

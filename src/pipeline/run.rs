@@ -19,6 +19,7 @@ use crate::record::{Budget, Inputs};
 
 use super::board::Board;
 use super::budget::FailureBudget;
+use super::progress::Progress;
 use super::read::{ReadEnd, Reading};
 use super::shutdown;
 use super::work::Workshop;
@@ -31,6 +32,8 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Everything a run needs, opened and checked.
 pub struct Run {
+    /// Its counts, to be watched.
+    pub progress: Progress,
     /// Where records come from.
     pub inputs: Inputs,
     /// What makes calls of them.
@@ -82,7 +85,7 @@ impl Run {
     /// Only before the first record; later troubles are part of the report.
     pub async fn go(self) -> Result<Report, RunError> {
         let started = Instant::now();
-        let (board, queue) = Board::new();
+        let (board, queue) = Board::new(self.progress);
         let board = Arc::new(board);
         let budget = Budget::new((self.concurrency * 16).max(1024), READ_AHEAD_BYTES);
         let reading = Reading {
