@@ -1,0 +1,159 @@
+//! The pace that 429 answers teach: additive increase, multiplicative decrease on the rate that was accepted.
+//!
+//! It is arithmetic on instants that are given to it. It is idle until the first 429 that states no delay, and
+//! nothing else slows it: an API that fails is not an API that asks for less.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// After a refusal, this share of the accepted rate.
+const SHARE: f64 = 0.9;
+/// Every second without a refusal adds this share of the pace…
+const RAISE: f64 = 0.05;
+/// … which is taken anew so often: a pace learnt from a bad moment recovers within minutes, not hours.
+const REBASE: Duration = Duration::from_secs(10);
+/// One attempt a second: below that the backoff of each call slows enough, and a pace this low recovers soon.
+const SLOWEST: f64 = 1.0;
+/// What may leave at once after waiting: so long's worth, or one.
+const CATCH_UP: Duration = Duration::from_millis(50);
+
+#[derive(Debug)]
+pub(super) struct Adaptive {
+    ceiling: Option<f64>,
+    accepted: Window,
+    answered: Window,
+    pace: Option<Pace>,
+}
+
+/// The pace while it is not idle.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Permits per second at `since`.
+    base: f64,
+    since: Instant,
+    /// The last refusal that slowed it.
+    slowed: Instant,
+    /// When the next permit is due (a theoretical arrival time: earlier ones are caught up within a limit).
+    due: Instant,
+}
+
+impl Adaptive {
+    /// A pace below the ceiling, in permits per second.
+    pub(super) fn new(ceiling: Option<f64>) -> Self {
+        Self { ceiling, accepted: Window::default(), answered: Window::default(), pace: None }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.pace.is_none()
+    }
+
+    /// Notes an answer other than 429.
+    pub(super) fn accepted(&mut self, now: Instant) {
+        self.accepted.add(now);
+        self.answered.add(now);
+    }
+
+    /// Notes a 429 without a stated delay, of an attempt that began then.
+    pub(super) fn refused(&mut self, now: Instant, began: Instant) {
+        self.answered.add(now);
+        let current = self.pace.map(|pace| pace.at(now));
+        // Attempts that were in flight when the pace last fell say nothing about the new pace.
+        if self.pace.is_some_and(|pace| began <= pace.slowed) {
+            return;
+        }
+        let accepted = self.accepted.per_second(now);
+        let base = match current {
+            // Halving bounds what one refusal can do, whatever was accepted.
+            Some(current) => (accepted * SHARE).clamp(current * 0.5, current * SHARE),
+            None if accepted > 0.0 => accepted * SHARE,
+            // Nothing was accepted yet: half of what was tried is a beginning.
+            None => self.answered.per_second(now) * 0.5,
+        };
+        let base = base.max(SLOWEST).min(self.ceiling.unwrap_or(f64::INFINITY));
+        let due = now + catch_up(base) + interval(base);
+        self.pace = Some(Pace { base, since: now, slowed: now, due });
+    }
+
+    /// Says when a permit is free, if it is not now.
+    pub(super) fn opens(&mut self, now: Instant) -> Result<(), Instant> {
+        let Some(pace) = &mut self.pace else { return Ok(()) };
+        let current = pace.at(now);
+        if self.ceiling.is_some_and(|ceiling| current >= ceiling) {
+            self.pace = None;
+            return Ok(());
+        }
+        if now.duration_since(pace.since) >= REBASE {
+            // A pace that was not made use of has proved nothing.
+            let used = self.accepted.per_second(now) >= current * 0.5;
+            pace.base = if used { current } else { pace.base };
+            pace.since = now;
+        }
+        let free = pace.due - catch_up(current).min(pace.due.duration_since(now));
+        if free > now { Err(free) } else { Ok(()) }
+    }
+
+    /// Takes a permit after `opens` said yes.
+    pub(super) fn take(&mut self, now: Instant) {
+        if let Some(pace) = &mut self.pace {
+            pace.due = pace.due.max(now) + interval(pace.at(now));
+        }
+    }
+}
+
+impl Pace {
+    fn at(&self, now: Instant) -> f64 {
+        self.base * (1.0 + RAISE * now.duration_since(self.since).min(REBASE).as_secs_f64())
+    }
+}
+
+fn interval(per_second: f64) -> Duration {
+    Duration::from_secs_f64(1.0 / per_second)
+}
+
+fn catch_up(per_second: f64) -> Duration {
+    CATCH_UP.saturating_sub(interval(per_second))
+}
+
+/// Counts the answers of the last second, by tenths.
+#[derive(Debug, Default)]
+struct Window {
+    start: Option<Instant>,
+    counts: [u32; Self::TENTHS as usize],
+    /// The tenth that was counted last.
+    tenth: u64,
+}
+
+impl Window {
+    const TENTHS: u64 = 10;
+
+    fn add(&mut self, now: Instant) {
+        self.turn(now);
+        self.counts[(self.tenth % Self::TENTHS) as usize] += 1;
+    }
+
+    fn per_second(&mut self, now: Instant) -> f64 {
+        let age = self.turn(now);
+        let count: u32 = self.counts.iter().sum();
+        // The window holds nine tenths and a part of one; a run that has just begun has seen less than that.
+        let full = 0.9 + (age.subsec_nanos() % 100_000_000) as f64 / 1e9;
+        f64::from(count) / full.min(age.as_secs_f64()).max(0.05)
+    }
+
+    /// Forgets the tenths that are older than a second.
+    fn turn(&mut self, now: Instant) -> Duration {
+        let age = now.duration_since(*self.start.get_or_insert(now));
+        let tenth = (age.as_millis() / 100) as u64;
+        for passed in (self.tenth + 1..=tenth).take(Self::TENTHS as usize) {
+            self.counts[(passed % Self::TENTHS) as usize] = 0;
+        }
+        if tenth > self.tenth + Self::TENTHS {
+            self.counts = [0; Self::TENTHS as usize];
+        }
+        self.tenth = tenth;
+        age
+    }
+}
+
+#[cfg(test)]
+mod tests;
