@@ -1,0 +1,228 @@
+//! Where the authority to call comes from: a key pair, or a ready token, from the environment or from files.
+//!
+//! It signs tokens on request. Which token is in use, and when it is replaced, is `token`'s business.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+
+const ACCESS_KEY: &str = "HMS_ACCESS_KEY";
+const SECRET: &str = "HMS_SECRET";
+const MANAGEMENT_TOKEN: &str = "HMS_MANAGEMENT_TOKEN";
+
+/// How far tokens are dated back, so that a server whose clock is behind takes them.
+pub const BACK_DATED: Duration = Duration::from_secs(60);
+/// How long a token lives if nothing else is said.
+pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The authority to call the API of one workspace.
+#[derive(Clone)]
+pub struct Credentials {
+    pub(super) source: Source,
+}
+
+#[derive(Clone)]
+pub(super) enum Source {
+    /// Signs its own tokens.
+    Key { access_key: String, secret: SecretString },
+    /// A token that somebody else signed.
+    Ready(SecretString),
+    /// The same in a file, which somebody else may renew.
+    File(PathBuf),
+}
+
+/// Whom an app token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AppClaims {
+    /// The room.
+    pub room_id: String,
+    /// The role in it.
+    pub role: String,
+    /// The caller's own id of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    access_key: &'a str,
+    r#type: &'static str,
+    version: u8,
+    jti: String,
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+    #[serde(flatten)]
+    app: Option<&'a AppClaims>,
+}
+
+impl Credentials {
+    /// Uses an access key and its secret.
+    #[must_use]
+    pub fn key(access_key: impl Into<String>, secret: SecretString) -> Self {
+        Self { source: Source::Key { access_key: access_key.into(), secret } }
+    }
+
+    /// Uses a ready management token.
+    #[must_use]
+    pub fn token(token: SecretString) -> Self {
+        Self { source: Source::Ready(token) }
+    }
+
+    /// Uses the management token in a file, which is read again when the token is refused.
+    #[must_use]
+    pub fn token_file(path: impl Into<PathBuf>) -> Self {
+        Self { source: Source::File(path.into()) }
+    }
+
+    /// Takes what the environment offers: `HMS_MANAGEMENT_TOKEN`, or `HMS_ACCESS_KEY` and `HMS_SECRET`, each also as
+    /// `*_FILE`; nothing where none is set. A ready token goes before a key pair: it is what somebody chose by hand,
+    /// and a stale one is refused, while the wrong pair would write into the wrong workspace.
+    pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
+        let get = |name: &str| get(name).filter(|value| !value.is_empty());
+        if let Some(place) = place(&get, MANAGEMENT_TOKEN)? {
+            return Ok(Some(match place {
+                Place::Value(token) => Self::token(token.into()),
+                Place::File(path) => {
+                    read_secret(MANAGEMENT_TOKEN, &path)?;
+                    Self::token_file(path)
+                }
+            }));
+        }
+        match (place(&get, ACCESS_KEY)?, place(&get, SECRET)?) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(Error::HalfAKey { present: ACCESS_KEY, missing: SECRET }),
+            (None, Some(_)) => Err(Error::HalfAKey { present: SECRET, missing: ACCESS_KEY }),
+            (Some(access_key), Some(secret)) => {
+                let access_key = access_key.read(ACCESS_KEY)?;
+                Ok(Some(Self::key(access_key.expose_secret(), secret.read(SECRET)?)))
+            }
+        }
+    }
+
+    /// Returns the access key: the one given, or the one a token claims.
+    #[must_use]
+    pub fn access_key(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Claim {
+            access_key: String,
+        }
+        let claimed = |token: &SecretString| {
+            // Only to tell workspaces apart: whether the token is genuine is for the API to say.
+            jsonwebtoken::dangerous::insecure_decode_claims::<Claim>(token.expose_secret())
+                .ok()
+                .map(|c| c.access_key)
+        };
+        match &self.source {
+            Source::Key { access_key, .. } => Some(access_key.clone()),
+            Source::Ready(token) => claimed(token),
+            Source::File(path) => read_secret(MANAGEMENT_TOKEN, path).ok().as_ref().and_then(claimed),
+        }
+    }
+
+    /// Returns a management token: a new one dated `now`, or the ready one as it is.
+    pub fn management_token(&self, now: SystemTime, lifetime: Duration) -> Result<SecretString, Error> {
+        match &self.source {
+            Source::Key { access_key, secret } => sign(access_key, secret, None, now, lifetime),
+            Source::Ready(token) => Ok(token.clone()),
+            Source::File(path) => read_secret(MANAGEMENT_TOKEN, path),
+        }
+    }
+
+    /// Returns a new app token, dated `now`; none where there is no key to sign with.
+    pub fn app_token(
+        &self,
+        claims: &AppClaims,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> Result<Option<SecretString>, Error> {
+        match &self.source {
+            Source::Key { access_key, secret } => {
+                sign(access_key, secret, Some(claims), now, lifetime).map(Some)
+            }
+            Source::Ready(_) | Source::File(_) => Ok(None),
+        }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Key { access_key, .. } => {
+                f.debug_struct("Key").field("access_key", access_key).finish_non_exhaustive()
+            }
+            Source::Ready(_) => f.debug_struct("Token").finish_non_exhaustive(),
+            Source::File(path) => f.debug_struct("TokenFile").field("path", path).finish(),
+        }
+    }
+}
+
+enum Place {
+    Value(String),
+    File(PathBuf),
+}
+
+impl Place {
+    fn read(self, name: &'static str) -> Result<SecretString, Error> {
+        match self {
+            Self::Value(value) => Ok(value.into()),
+            Self::File(path) => read_secret(name, &path),
+        }
+    }
+}
+
+fn place(get: &impl Fn(&str) -> Option<String>, name: &'static str) -> Result<Option<Place>, Error> {
+    match (get(name), get(&format!("{name}_FILE"))) {
+        (Some(_), Some(_)) => Err(Error::TwoPlaces(name)),
+        (Some(value), None) => Ok(Some(Place::Value(value))),
+        (None, Some(path)) => Ok(Some(Place::File(path.into()))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Reads a secret from a file, less the white space around it, which editors and `echo` leave.
+fn read_secret(name: &'static str, path: &Path) -> Result<SecretString, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::SecretFile {
+        name,
+        path: path.to_owned(),
+        source,
+    })?;
+    match text.trim() {
+        "" => Err(Error::EmptyFile { name, path: path.to_owned() }),
+        secret => Ok(secret.into()),
+    }
+}
+
+fn sign(
+    access_key: &str,
+    secret: &SecretString,
+    app: Option<&AppClaims>,
+    now: SystemTime,
+    lifetime: Duration,
+) -> Result<SecretString, Error> {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let iat = now.saturating_sub(BACK_DATED).as_secs();
+    let claims = Claims {
+        access_key,
+        r#type: if app.is_some() { "app" } else { "management" },
+        version: 2,
+        jti: uuid::Uuid::new_v4().to_string(),
+        iat,
+        nbf: iat,
+        exp: iat.saturating_add(lifetime.as_secs()),
+        app,
+    };
+    // The secret looks like base64, and is used as it is written.
+    let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+    let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(Error::Sign)?;
+    Ok(token.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! Claims, places and what is never shown.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use jsonwebtoken::{DecodingKey, Validation};
+use serde_json::{Value, json};
+
+use super::*;
+
+const TEXT: &str = "bm90LWJhc2U2NA==";
+
+fn environment(values: &[(&str, &str)]) -> Result<Option<Credentials>, Error> {
+    let map: HashMap<_, _> = values.iter().copied().collect();
+    Credentials::from_environment(|name| map.get(name).map(|v| (*v).to_owned()))
+}
+
+fn key() -> Credentials {
+    Credentials::key("key-1", TEXT.into())
+}
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn claims(token: &SecretString) -> Value {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_exp = false;
+    let key = DecodingKey::from_secret(TEXT.as_bytes());
+    let data = jsonwebtoken::decode::<Value>(token.expose_secret(), &key, &validation).unwrap();
+    assert_eq!((data.header.alg, data.header.typ.as_deref()), (Algorithm::HS256, Some("JWT")));
+    data.claims
+}
+
+#[test]
+fn a_management_token_has_the_documented_claims() {
+    let token = key().management_token(at(1_000_060), LIFETIME).unwrap();
+    let mut claims = claims(&token);
+    let jti = claims["jti"].take();
+    assert_eq!(uuid::Uuid::parse_str(jti.as_str().unwrap()).unwrap().get_version_num(), 4);
+    let want = json!({
+        "access_key": "key-1", "type": "management", "version": 2, "jti": null,
+        "iat": 1_000_000, "nbf": 1_000_000, "exp": 1_086_400,
+    });
+    assert_eq!(claims, want);
+}
+
+#[test]
+fn an_app_token_speaks_for_a_role_in_a_room() {
+    let app = AppClaims { room_id: "r".into(), role: "host".into(), user_id: Some("u".into()) };
+    let claims = claims(&key().app_token(&app, at(100), Duration::from_secs(10)).unwrap().unwrap());
+    assert_eq!(claims["type"], "app");
+    assert_eq!(
+        (&claims["room_id"], &claims["role"], &claims["user_id"]),
+        (&json!("r"), &json!("host"), &json!("u"))
+    );
+    assert_eq!(claims["exp"], 50);
+    let ready = Credentials::token("a.b.c".into());
+    assert!(ready.app_token(&app, at(100), LIFETIME).unwrap().is_none());
+}
+
+#[test]
+fn no_two_tokens_are_the_same() {
+    let tokens: HashSet<String> = (0..20)
+        .map(|_| key().management_token(at(1), LIFETIME).unwrap().expose_secret().to_owned())
+        .collect();
+    assert_eq!(tokens.len(), 20);
+}
+
+#[test]
+fn the_environment_names_a_pair_or_a_token_or_nothing() {
+    assert!(environment(&[]).unwrap().is_none());
+    assert!(environment(&[("HMS_ACCESS_KEY", ""), ("HMS_SECRET", "")]).unwrap().is_none());
+    let pair = environment(&[("HMS_ACCESS_KEY", "key-1"), ("HMS_SECRET", "s")]).unwrap().unwrap();
+    assert_eq!(pair.access_key().as_deref(), Some("key-1"));
+    let both = [("HMS_ACCESS_KEY", "key-1"), ("HMS_SECRET", "s"), ("HMS_MANAGEMENT_TOKEN", "t")];
+    assert!(matches!(environment(&both).unwrap().unwrap().source, Source::Ready(_)));
+}
+
+#[test]
+fn half_a_pair_and_two_places_are_told_by_name() {
+    let told = |values: &[(&str, &str)]| environment(values).unwrap_err().to_string();
+    assert_eq!(told(&[("HMS_ACCESS_KEY", "k")]), "find `HMS_SECRET`, although `HMS_ACCESS_KEY` is set");
+    assert_eq!(told(&[("HMS_SECRET", "s")]), "find `HMS_ACCESS_KEY`, although `HMS_SECRET` is set");
+    let two = told(&[("HMS_SECRET", "s"), ("HMS_SECRET_FILE", "f"), ("HMS_ACCESS_KEY", "k")]);
+    assert_eq!(two, "choose between `HMS_SECRET` and `HMS_SECRET_FILE`, which are both set");
+}
+
+#[test]
+fn files_are_read_without_the_space_around() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (access_key, secret) = (file("key", "key-1\n"), file("secret", &format!("  {TEXT}\r\n")));
+    let pair =
+        environment(&[("HMS_ACCESS_KEY_FILE", &access_key), ("HMS_SECRET_FILE", &secret)]).unwrap().unwrap();
+    let token = pair.management_token(at(100), LIFETIME).unwrap();
+    assert_eq!(claims(&token)["access_key"], "key-1");
+
+    let path = file("token", &format!("{}\n", token.expose_secret()));
+    let ready = environment(&[("HMS_MANAGEMENT_TOKEN_FILE", &path)]).unwrap().unwrap();
+    assert_eq!(ready.access_key().as_deref(), Some("key-1"));
+    assert_eq!(ready.management_token(at(0), LIFETIME).unwrap().expose_secret(), token.expose_secret());
+
+    let empty = file("empty", " \n");
+    let error = environment(&[("HMS_MANAGEMENT_TOKEN_FILE", &empty)]).unwrap_err();
+    assert!(matches!(error, Error::EmptyFile { name: "HMS_MANAGEMENT_TOKEN", .. }));
+    let error = environment(&[("HMS_MANAGEMENT_TOKEN_FILE", "/nowhere/token")]).unwrap_err();
+    assert!(matches!(error, Error::SecretFile { .. }));
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let token = key().management_token(at(100), LIFETIME).unwrap();
+    let shown = format!("{:?} {:?}", key(), Credentials::token(token.clone()));
+    assert!(!shown.contains(TEXT) && !shown.contains(token.expose_secret()), "{shown}");
+    assert!(shown.contains("key-1"));
+}

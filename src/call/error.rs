@@ -1,0 +1,107 @@
+//! What can be wrong with the configuration of calls. What happens to a call is an outcome, not one of these.
+
+use std::path::PathBuf;
+
+/// Why calls cannot be made as configured. No variant holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Only one half of a key pair is there.
+    #[error("find `{missing}`, although `{present}` is set")]
+    HalfAKey {
+        /// The variable that is set.
+        present: &'static str,
+        /// The variable that is not.
+        missing: &'static str,
+    },
+    /// One value is given in two places.
+    #[error("choose between `{0}` and `{0}_FILE`, which are both set")]
+    TwoPlaces(&'static str),
+    /// A file with a secret cannot be read.
+    #[error("read `{path}`, which `{name}_FILE` names")]
+    SecretFile {
+        /// The variable, without `_FILE`.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file with a secret holds nothing.
+    #[error("find a value in `{path}`, which `{name}_FILE` names")]
+    EmptyFile {
+        /// The variable, without `_FILE`.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A token has characters that no header takes.
+    #[error("use the token given: it holds white space or control characters")]
+    NotAToken,
+    /// A token could not be signed.
+    #[error("sign a token")]
+    Sign(#[source] jsonwebtoken::errors::Error),
+    /// The base URL is none.
+    #[error("use `{url}` as a base URL: {why}")]
+    BaseUrl {
+        /// As given, without what may be a password.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A credential would travel unprotected.
+    #[error("send a credential to `{origin}` over plain http")]
+    PlainHttp {
+        /// Where to.
+        origin: String,
+    },
+    /// A credential would travel unprotected as far as the proxy.
+    #[error("send a credential over plain http through a proxy on another machine")]
+    PlainHttpProxy,
+    /// A header cannot be sent.
+    #[error("send the header `{name}`: {why}")]
+    Header {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The proxy's URL is none.
+    #[error("use the proxy given: its URL is not one of http or https")]
+    Proxy,
+    /// The certificates of `--ca-cert` cannot be read.
+    #[error("read certificates from `{path}`: {why}")]
+    CaCert {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The HTTP client does not start.
+    #[error("start the HTTP client: {0}")]
+    Client(String),
+}
+
+impl Error {
+    /// What can be done about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::HalfAKey { missing, .. } => format!("set `{missing}` or `{missing}_FILE`"),
+            Self::TwoPlaces(name) => format!("unset one of `{name}` and `{name}_FILE`"),
+            Self::PlainHttp { .. } => {
+                "use https; plain http carries a credential only to this machine".into()
+            }
+            Self::PlainHttpProxy => "use https, or no proxy".into(),
+            Self::BaseUrl { .. } => "a base URL looks like `https://api.100ms.live/v2`".into(),
+            Self::Proxy => "a proxy looks like `http://user:password@host:port`".into(),
+            Self::CaCert { .. } => "the file holds certificates in PEM form".into(),
+            Self::Header { .. }
+            | Self::SecretFile { .. }
+            | Self::EmptyFile { .. }
+            | Self::NotAToken
+            | Self::Sign(_)
+            | Self::Client(_) => return None,
+        })
+    }
+}
