@@ -1,0 +1,298 @@
+//! One attempt: the only file that knows reqwest.
+//!
+//! It follows nothing, repeats nothing, decodes nothing and stores nothing; it sends one request and reports what
+//! came of it. It also keeps a credential from leaving for anywhere but its origin.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method};
+pub(super) use reqwest::Url;
+use reqwest::{Certificate, NoProxy};
+use secrecy::SecretString;
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::Raw;
+use super::body::Kept;
+use super::error::Error;
+use super::failure::{Failure, Stage};
+use super::header::Header;
+use super::origin::{Origin, base_url, call_url, is_local, proxy_url};
+use crate::mapping::Request;
+
+/// Shorter than what servers keep idle connections for, so that a close by the server rarely meets a request.
+const IDLE: Duration = Duration::from_secs(5);
+/// A connection that takes longer than this is not sent on, which is a sure thing; a timeout later is not.
+const CONNECT: Duration = Duration::from_secs(10);
+/// No deadline is further away than this.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Through which proxy calls go. Calls to this machine itself never use one of the environment.
+#[derive(Clone, Debug, Default)]
+pub enum Proxy {
+    /// What `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say.
+    #[default]
+    Environment,
+    /// None.
+    Direct,
+    /// This one, except for the hosts of `NO_PROXY`; its URL may hold a password.
+    Url(SecretString),
+}
+
+/// How the client is set up.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub(super) base_url: String,
+    /// A credential exists that goes to the base URL's origin.
+    pub(super) has_token: bool,
+    pub(super) headers: Vec<Header>,
+    pub(super) concurrency: usize,
+    pub(super) timeout: Duration,
+    pub(super) proxy: Proxy,
+    pub(super) ca_cert: Option<PathBuf>,
+}
+
+/// Sends attempts.
+pub(super) struct Client {
+    setup: Setup,
+    origin: Origin,
+    timeout: Duration,
+    http: reqwest::Client,
+    /// For calls to this machine while the others go through a proxy of the environment.
+    direct: OnceLock<reqwest::Client>,
+    proxy_is_remote: bool,
+}
+
+/// A request made ready once for all attempts.
+pub(super) struct Prepared {
+    http: reqwest::Client,
+    method: Method,
+    url: Url,
+    body: Option<Bytes>,
+    json: bool,
+    /// The token may travel with it.
+    pub(super) takes_token: bool,
+}
+
+/// Why a request cannot be sent at all.
+#[derive(Debug)]
+pub(super) enum Unsendable {
+    /// Its URL is none, or names a user.
+    Url(String),
+    /// The configuration does not allow it.
+    Configuration(Error),
+}
+
+impl Client {
+    pub(super) fn new(setup: Setup) -> Result<Self, Error> {
+        let base = base_url(&setup.base_url)?;
+        let carries_secret = setup.has_token || setup.headers.iter().any(Header::is_secret);
+        let local = is_local(&base);
+        let proxy_is_remote = match &setup.proxy {
+            Proxy::Url(url) => !is_local(&proxy_url(url)?),
+            Proxy::Environment | Proxy::Direct => false,
+        };
+        if setup.has_token && base.scheme() == "http" && !local {
+            return Err(Error::PlainHttp { origin: base.origin().ascii_serialization() });
+        }
+        if carries_secret && base.scheme() == "http" && proxy_is_remote {
+            return Err(Error::PlainHttpProxy);
+        }
+        let http = build(&setup, if local { Route::Local } else { Route::Far })?;
+        let direct = OnceLock::new();
+        if local && matches!(setup.proxy, Proxy::Environment) {
+            // The only route that such a run needs, so that it is not built twice.
+            drop(direct.set(http.clone()));
+        }
+        let timeout = setup.timeout.min(LONGEST_TIMEOUT);
+        Ok(Self { origin: Origin::of(&base), setup, timeout, http, direct, proxy_is_remote })
+    }
+
+    /// True where a header of the user is the authorization.
+    pub(super) fn has_own_authorization(&self) -> bool {
+        self.setup.headers.iter().any(Header::is_authorization)
+    }
+
+    /// The values that must not come back in an answer's body.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        self.setup.headers.iter().filter(|header| header.is_secret()).map(|header| secret_part(&header.value))
+    }
+
+    fn carries_secret_header(&self) -> bool {
+        self.setup.headers.iter().any(Header::is_secret)
+    }
+
+    /// Makes a request ready, and confines its credentials.
+    pub(super) fn prepare(&self, request: &Request) -> Result<Prepared, Unsendable> {
+        let url = call_url(&request.url).map_err(Unsendable::Url)?;
+        let takes_token = self.setup.has_token && !self.has_own_authorization() && self.origin.is_of(&url);
+        let local = is_local(&url);
+        if url.scheme() == "http" && (takes_token || self.carries_secret_header()) {
+            if !local {
+                let origin = url.origin().ascii_serialization();
+                return Err(Unsendable::Configuration(Error::PlainHttp { origin }));
+            }
+            if self.proxy_is_remote {
+                return Err(Unsendable::Configuration(Error::PlainHttpProxy));
+            }
+        }
+        let http = self.route(local).map_err(Unsendable::Configuration)?.clone();
+        let json =
+            request.body.is_some() && !self.setup.headers.iter().any(|header| header.name == CONTENT_TYPE);
+        let Request { method, body, .. } = request;
+        Ok(Prepared { http, method: method.clone(), url, body: body.clone(), json, takes_token })
+    }
+
+    fn route(&self, local: bool) -> Result<&reqwest::Client, Error> {
+        if !local || !matches!(self.setup.proxy, Proxy::Environment) {
+            return Ok(&self.http);
+        }
+        if let Some(direct) = self.direct.get() {
+            return Ok(direct);
+        }
+        let direct = build(&self.setup, Route::Local)?;
+        Ok(self.direct.get_or_init(|| direct))
+    }
+
+    /// Sends it once.
+    pub(super) async fn attempt(
+        &self,
+        prepared: &Prepared,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Raw, Failure> {
+        let began = Instant::now();
+        let deadline = began + self.timeout;
+        let request = prepared.request(authorization.filter(|_| prepared.takes_token));
+        let mut response = match timeout_at(deadline, prepared.http.execute(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failure(error)),
+            Err(_) => return Err(Failure::timeout()),
+        };
+        let headers = std::mem::take(response.headers_mut());
+        let mut body = Kept::default();
+        let complete = timeout_at(deadline, read(&mut response, &mut body)).await.unwrap_or(false);
+        Ok(Raw {
+            status: response.status().as_u16(),
+            headers,
+            truncated: body.is_truncated(),
+            body: body.into_bytes(),
+            complete,
+            latency: began.elapsed(),
+        })
+    }
+}
+
+impl Prepared {
+    fn request(&self, authorization: Option<&HeaderValue>) -> reqwest::Request {
+        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
+        if let Some(value) = authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        if self.json {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(body) = &self.body {
+            *request.body_mut() = Some(body.clone().into());
+        }
+        request
+    }
+}
+
+/// Reads to the declared end and says whether it was reached. What is too long to keep is read all the same: whether
+/// the end comes decides between delivered and cut.
+async fn read(response: &mut reqwest::Response, body: &mut Kept) -> bool {
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.add(chunk),
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    let stage = if error.is_dns() {
+        Stage::Resolving
+    } else if error.is_connect() {
+        Stage::Connecting
+    } else {
+        Stage::Connected
+    };
+    // The URL is in the event already, and may hold what is not for a message.
+    Failure::new(&error.without_url(), stage)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Local,
+    Far,
+}
+
+fn build(setup: &Setup, route: Route) -> Result<reqwest::Client, Error> {
+    let mut builder = reqwest::Client::builder()
+        .default_headers(default_headers(&setup.headers))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .http1_only()
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT.min(setup.timeout.mul_f64(0.8)))
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(setup.concurrency);
+    match &setup.proxy {
+        Proxy::Environment if route == Route::Far => {}
+        Proxy::Environment | Proxy::Direct => builder = builder.no_proxy(),
+        Proxy::Url(url) => {
+            let proxy = reqwest::Proxy::all(proxy_url(url)?).map_err(|_| Error::Proxy)?;
+            builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));
+        }
+    }
+    if let Some(path) = &setup.ca_cert {
+        builder = builder.tls_certs_merge(certificates(path)?);
+    }
+    builder.build().map_err(|error| Error::Client(told(&error)))
+}
+
+fn default_headers(extra: &[Header]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("roompipe/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for header in extra {
+        headers.insert(header.name.clone(), header.value.clone());
+    }
+    headers
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
+    let wrong = |why: String| Error::CaCert { path: path.to_owned(), why };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(told(&error)))?;
+    if certificates.is_empty() { Err(wrong("it holds none".into())) } else { Ok(certificates) }
+}
+
+fn told(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Of `Bearer xyz` the part that is worth hiding.
+pub(super) fn secret_part(value: &HeaderValue) -> &[u8] {
+    let value = value.as_bytes();
+    value.strip_prefix(b"Bearer ").unwrap_or(value)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
