@@ -1,4 +1,12 @@
 //! Calls: one request sent as often as it may be, and no more often.
+//!
+//! `send` holds the only loop that sends twice. Around it stand small parts that know nothing of each other:
+//! `verdict` says what an attempt's end means, `delay` and `backoff` how long to wait, `pace` when the next attempt
+//! may leave, `credentials` and `token` with whose authority, `health` when no call can succeed any more, `stop` that
+//! the run ends. `client` sends one attempt.
+//!
+//! Nothing here knows a ledger, a record or an event. What must be written down before an attempt is written by a
+//! [`BeforeAttempt`] hook.
 
 mod adaptive;
 mod answer;
@@ -12,8 +20,12 @@ mod error;
 mod failure;
 mod header;
 mod health;
+mod hook;
 mod origin;
 mod pace;
+mod send;
+mod sender;
+mod settings;
 mod stop;
 mod token;
 mod verdict;
@@ -29,5 +41,9 @@ pub use client::Proxy;
 pub use credentials::{AppClaims, BACK_DATED, Credentials, LIFETIME};
 pub use error::Error;
 pub use header::Header;
+pub use hook::{BeforeAttempt, NotNow};
+pub use send::{Call, Settled};
+pub use sender::Sender;
+pub use settings::Settings;
 pub use stop::{Level, Reason, Stop};
 pub use verdict::Retry;

@@ -1,0 +1,365 @@
+//! The only loop that sends twice.
+//!
+//! It puts the parts in order: permit, hook, attempt, verdict, and again or not. It knows neither what the hook
+//! writes down nor which record a call belongs to.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::answer::{self, AnswerRules, CallError, Raw, Reading, Response};
+use super::backoff::Waits;
+use super::client::{Prepared, secret_part};
+use super::credentials::AppClaims;
+use super::failure::Failure;
+use super::hook::BeforeAttempt;
+use super::sender::Sender;
+use super::stop::{Level, Reason as StopReason};
+use super::token::Bearer;
+use super::verdict::{self, Observation, Verdict};
+use crate::exit::ExitCode;
+use crate::mapping::Request;
+use crate::outcome::Outcome;
+
+/// One call to make.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// What to send.
+    pub request: &'a Request,
+    /// What is known about its answers.
+    pub rules: &'a dyn AnswerRules,
+    /// It needs an app token for these claims, not a management token.
+    pub app: Option<&'a AppClaims>,
+    /// An earlier run may have sent it, and never learnt what became of it.
+    pub maybe_applied: bool,
+}
+
+impl<'a> Call<'a> {
+    /// A call that nobody has sent before, with a management token.
+    #[must_use]
+    pub fn new(request: &'a Request, rules: &'a dyn AnswerRules) -> Self {
+        Self { request, rules, app: None, maybe_applied: false }
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The answer to its last attempt.
+    pub response: Option<Response>,
+    /// How many attempts were sent, 429s included.
+    pub attempts: u32,
+    /// How many of them were repeats.
+    pub retries: u32,
+    /// How many of them were answered 429.
+    pub rate_limited: u32,
+    /// Why it was not delivered.
+    pub error: Option<CallError>,
+}
+
+/// One call on its way.
+pub(super) struct Sending<'a> {
+    sender: &'a Sender,
+    call: Call<'a>,
+    prepared: Prepared,
+    waits: Waits,
+    first: Option<Instant>,
+    attempts: u32,
+    /// The attempts that count against `--max-attempts`.
+    counted: u32,
+    rate_limited: u32,
+    /// An attempt that may have been applied has been made.
+    maybe_applied: bool,
+    /// The number of the token that the last attempt was refused with.
+    refused_token: Option<u64>,
+    response: Option<Response>,
+    error: Option<CallError>,
+    /// Why it may have been applied: this is what makes it unknown, whatever is answered later.
+    doubt: Option<CallError>,
+}
+
+/// What comes after an attempt, or instead of one.
+enum Next {
+    Attempt { after: Duration },
+    Spent,
+    Stopped,
+    Settle(Outcome),
+}
+
+/// What an attempt brought, an answer or none.
+struct Brought<'a> {
+    seen: Observation,
+    /// The API's words, or the client's.
+    error: Option<CallError>,
+    stated_delay: Option<Duration>,
+    date: Option<SystemTime>,
+    bearer: Option<&'a Bearer>,
+    /// A refusal says that an earlier attempt of this call had been applied.
+    already_done: bool,
+}
+
+impl<'a> Sending<'a> {
+    pub(super) fn new(sender: &'a Sender, call: Call<'a>, prepared: Prepared) -> Self {
+        Self {
+            sender,
+            call,
+            prepared,
+            waits: sender.backoff.waits(),
+            first: None,
+            attempts: 0,
+            counted: 0,
+            rate_limited: 0,
+            maybe_applied: call.maybe_applied,
+            refused_token: None,
+            response: None,
+            error: None,
+            doubt: None,
+        }
+    }
+
+    pub(super) async fn run<H: BeforeAttempt>(mut self, hook: &mut H) -> Settled {
+        let effect = self.call.request.effect;
+        let mut next = Next::Attempt { after: Duration::ZERO };
+        loop {
+            let outcome = match next {
+                Next::Attempt { after } => {
+                    next = match self.turn(after).await {
+                        Ok(()) => self.attempt(hook).await,
+                        Err(end) => end,
+                    };
+                    continue;
+                }
+                Next::Spent => verdict::when_spent(effect, self.maybe_applied),
+                Next::Stopped => verdict::when_stopped(effect, self.maybe_applied),
+                Next::Settle(outcome) => outcome,
+            };
+            return self.settled(outcome);
+        }
+    }
+
+    /// Waits for the delay and for a permit, but not beyond the call's time and not into a stop.
+    async fn turn(&self, after: Duration) -> Result<(), Next> {
+        let sender = self.sender;
+        let ready = async {
+            if after > Duration::ZERO {
+                tokio::time::sleep(after).await;
+            }
+            sender.pace.permit().await;
+        };
+        let in_time = async {
+            let Some(first) = self.first else {
+                ready.await;
+                return Ok(());
+            };
+            let left = sender.max_elapsed.saturating_sub(first.elapsed());
+            if after > left {
+                return Err(Next::Spent);
+            }
+            tokio::time::timeout(left, ready).await.map_err(|_| Next::Spent)
+        };
+        tokio::select! {
+            biased;
+            () = sender.stop.reached(Level::Drain) => Err(Next::Stopped),
+            turn = in_time => turn,
+        }
+    }
+
+    /// Makes one attempt; the call holds its permit.
+    async fn attempt<H: BeforeAttempt>(&mut self, hook: &mut H) -> Next {
+        let sender = self.sender;
+        let bearer = if self.prepared.takes_token { sender.bearer(self.call.app) } else { Ok(None) };
+        let bearer = match bearer {
+            Ok(bearer) => bearer,
+            Err(error) => {
+                sender.stop_for(ExitCode::Credentials, &error);
+                return Next::Stopped;
+            }
+        };
+        if hook.before(self.attempts + 1).await.is_err() {
+            return Next::Stopped;
+        }
+        if sender.stop.is_draining() {
+            self.clear(hook).await;
+            return Next::Stopped;
+        }
+        self.attempts += 1;
+        let began = Instant::now();
+        self.first.get_or_insert(began);
+        let answer = tokio::select! {
+            biased;
+            () = sender.stop.reached(Level::Now) => return self.abandoned(),
+            answer = sender.client.attempt(&self.prepared, bearer.as_ref().map(|b| &b.value)) => answer,
+        };
+        let brought = match answer {
+            Ok(raw) => self.answered(raw, bearer.as_ref(), began),
+            Err(failure) => self.unanswered(failure),
+        };
+        let (next, not_applied) = self.judge(brought);
+        if not_applied {
+            self.clear(hook).await;
+        }
+        next
+    }
+
+    /// Tells the hook that nothing has been applied, where that is true of all attempts.
+    async fn clear<H: BeforeAttempt>(&self, hook: &mut H) {
+        if !self.maybe_applied {
+            hook.not_applied().await;
+        }
+    }
+
+    fn abandoned(&mut self) -> Next {
+        let error = CallError::ours("stopped", "the run stopped before an answer came");
+        self.response = None;
+        self.doubted(error);
+        Next::Stopped
+    }
+
+    fn doubted(&mut self, error: CallError) {
+        self.maybe_applied = true;
+        self.error = Some(error.clone());
+        self.doubt = Some(error);
+    }
+
+    fn unanswered<'b>(&mut self, failure: Failure) -> Brought<'b> {
+        self.response = None;
+        let sender = self.sender;
+        sender.stop_if(sender.health(|health| health.silent(Instant::now())));
+        let error = Some(CallError::ours("no_answer", failure.message));
+        Brought {
+            seen: failure.seen,
+            error,
+            stated_delay: None,
+            date: None,
+            bearer: None,
+            already_done: false,
+        }
+    }
+
+    /// Reads an answer and tells pace and health what came.
+    fn answered<'b>(&mut self, raw: Raw, bearer: Option<&'b Bearer>, began: Instant) -> Brought<'b> {
+        let sender = self.sender;
+        let token = bearer.map(|bearer| secret_part(&bearer.value));
+        let secrets = token.into_iter().chain(sender.client.secrets());
+        let rules = self.call.rules;
+        let Reading { seen, response, error, value, stated_delay, date } =
+            answer::read(raw.without(secrets), rules);
+        let status = response.status;
+        self.response = Some(response);
+        sender.health(|health| health.answered(status));
+        if status == 429 {
+            self.rate_limited += 1;
+        } else {
+            sender.pace.accepted();
+        }
+        match stated_delay {
+            Some(delay) if delay > sender.max_elapsed => sender.stop.drain(too_long(delay)),
+            Some(delay) => sender.pace.pause_until(Instant::now() + delay),
+            None if status == 429 => sender.pace.refused(began),
+            None => {}
+        }
+        let already_done = self.maybe_applied && rules.already_done(status, value.as_ref());
+        Brought { seen, error, stated_delay, date, bearer, already_done }
+    }
+
+    /// Acts on the verdict. The second value is true where the attempt was surely not applied.
+    fn judge(&mut self, brought: Brought<'_>) -> (Next, bool) {
+        let effect = self.call.request.effect;
+        match verdict::judge(effect, self.sender.retry, &brought.seen) {
+            Verdict::Delivered => (Next::Settle(Outcome::Delivered), false),
+            Verdict::Rejected(_) if brought.already_done => (Next::Settle(Outcome::Delivered), false),
+            Verdict::Rejected(reason) => {
+                self.error = Some(CallError::about(reason, brought.error));
+                (Next::Settle(verdict::when_rejected(effect, self.maybe_applied)), false)
+            }
+            Verdict::NotApplied { reason, again, counts } => {
+                self.error = Some(CallError::about(reason, brought.error));
+                (self.again(again, counts, brought.stated_delay), true)
+            }
+            Verdict::MaybeApplied { reason, again } => {
+                self.doubted(CallError::about(reason, brought.error));
+                (self.again(again, true, brought.stated_delay), false)
+            }
+            Verdict::Unauthorized { again } => {
+                self.error = brought.error;
+                (self.unauthorized(again, brought.bearer, brought.date), true)
+            }
+            Verdict::ProxyAuth => {
+                let message = "the proxy wants credentials (407)";
+                self.error = Some(CallError::ours("proxy_auth", message));
+                let hint = "a proxy's URL may hold them: `http://user:password@host:port`";
+                self.sender.stop.drain(StopReason::new(ExitCode::Configuration, message).hint(hint));
+                (Next::Stopped, true)
+            }
+        }
+    }
+
+    fn again(&mut self, again: bool, counts: bool, stated_delay: Option<Duration>) -> Next {
+        self.counted += u32::from(counts);
+        if !again || self.counted >= self.sender.max_attempts {
+            return Next::Spent;
+        }
+        let after = stated_delay.or_else(|| self.waits.next()).unwrap_or_default();
+        let code = self.error.as_ref().map(|error| error.code.as_str());
+        tracing::debug!(attempt = self.attempts, code, ?after, "the call is sent again");
+        Next::Attempt { after }
+    }
+
+    fn unauthorized(&mut self, again: bool, bearer: Option<&Bearer>, date: Option<SystemTime>) -> Next {
+        let sender = self.sender;
+        let rejected = Next::Settle(verdict::when_rejected(self.call.request.effect, self.maybe_applied));
+        let Some(bearer) = bearer else {
+            sender.refused_without_token();
+            return if sender.stop.is_draining() { Next::Stopped } else { rejected };
+        };
+        let another = self.refused_token.replace(bearer.number).is_some_and(|number| number != bearer.number);
+        // A token that has been replaced meanwhile says nothing about the one in use.
+        if sender.is_current(bearer) {
+            sender.stop_if(sender.health(|health| health.token_refused(bearer.number)));
+            if sender.stop.is_draining() {
+                return Next::Stopped;
+            }
+            if another {
+                return rejected;
+            }
+            if !sender.renew(bearer, date) {
+                return Next::Stopped;
+            }
+        }
+        self.counted += 1;
+        if again && self.counted < sender.max_attempts {
+            Next::Attempt { after: Duration::ZERO }
+        } else {
+            Next::Spent
+        }
+    }
+
+    fn settled(self, outcome: Outcome) -> Settled {
+        let error = match outcome {
+            Outcome::Delivered => None,
+            Outcome::Unknown => self.doubt.or(self.error),
+            _ => self.error,
+        };
+        Settled {
+            outcome,
+            response: self.response,
+            attempts: self.attempts,
+            retries: self.attempts.saturating_sub(1),
+            rate_limited: self.rate_limited,
+            error,
+        }
+    }
+}
+
+fn too_long(delay: Duration) -> StopReason {
+    let until = SystemTime::now().checked_add(delay).and_then(|at| jiff::Timestamp::try_from(at).ok());
+    let until = until.map_or_else(|| "a far day".into(), |at| format!("{at:.0}"));
+    let message = format!("the API asks to wait until {until}, longer than `--max-elapsed`");
+    StopReason::new(ExitCode::Stopped, message)
+        .hint("give the same command again then, or raise `--max-elapsed`")
+}
+
+#[cfg(test)]
+mod tests;

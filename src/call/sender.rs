@@ -1,0 +1,137 @@
+//! What all calls of a run share: client, tokens, pace, health, and the switch that ends the run.
+//!
+//! How one call goes is `send`'s business.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::answer::CallError;
+use super::backoff::Backoff;
+use super::client::{Client, Unsendable};
+use super::credentials::AppClaims;
+use super::error::Error;
+use super::health::Health;
+use super::hook::BeforeAttempt;
+use super::pace::Pace;
+use super::send::{Call, Sending, Settled};
+use super::settings::Settings;
+use super::stop::{Reason, Stop};
+use super::token::{Bearer, Renewal, Tokens};
+use super::verdict::Retry;
+use crate::exit::ExitCode;
+use crate::outcome::Outcome;
+
+/// No stated delay and no pause is longer than this, so that adding one to an instant always works.
+const LONGEST_ELAPSED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Makes the calls of one run; any number at once.
+#[derive(Debug)]
+pub struct Sender {
+    pub(super) client: Client,
+    tokens: Option<Tokens>,
+    pub(super) pace: Pace,
+    health: Mutex<Health>,
+    pub(super) stop: Stop,
+    pub(super) retry: Retry,
+    pub(super) max_attempts: u32,
+    pub(super) max_elapsed: Duration,
+    pub(super) backoff: Backoff,
+}
+
+impl Sender {
+    /// Checks the settings and makes a sender; nothing is sent yet.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let client = Client::new(settings.setup())?;
+        let tokens = settings.credentials.map(Tokens::new);
+        if let Some(tokens) = &tokens {
+            // A token that cannot be had is a matter of configuration now, and would be a failed run later.
+            tokens.current()?;
+        }
+        Ok(Self {
+            client,
+            tokens,
+            pace: Pace::new(settings.rate, settings.burst),
+            health: Mutex::default(),
+            stop: settings.stop,
+            retry: settings.retry,
+            max_attempts: settings.max_attempts.max(1),
+            max_elapsed: settings.max_elapsed.min(LONGEST_ELAPSED),
+            backoff: settings.backoff,
+        })
+    }
+
+    /// Makes one call: sends it until it settles or the run stops.
+    pub async fn send<H: BeforeAttempt>(&self, call: Call<'_>, hook: &mut H) -> Settled {
+        let settled = match self.client.prepare(call.request) {
+            Ok(prepared) => Sending::new(self, call, prepared).run(hook).await,
+            Err(unsendable) => return self.unsendable(unsendable),
+        };
+        let status = settled.response.as_ref().map(|response| response.status);
+        self.stop_if(self.health(|health| health.settled(settled.outcome, status)));
+        settled
+    }
+
+    fn unsendable(&self, why: Unsendable) -> Settled {
+        let (outcome, error) = match why {
+            Unsendable::Url(message) => (Outcome::Invalid, CallError::ours("url", message)),
+            Unsendable::Configuration(error) => {
+                self.stop_for(ExitCode::Configuration, &error);
+                (Outcome::Pending, CallError::ours("configuration", format!("failed to {error}")))
+            }
+        };
+        let error = Some(error);
+        Settled { outcome, response: None, attempts: 0, retries: 0, rate_limited: 0, error }
+    }
+
+    /// Asks or tells the run's health.
+    pub(super) fn health<T>(&self, rule: impl FnOnce(&mut Health) -> T) -> T {
+        rule(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the run where a rule says so.
+    pub(super) fn stop_if(&self, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.stop.drain(reason);
+        }
+    }
+
+    /// Ends the run because of an error.
+    pub(super) fn stop_for(&self, exit: ExitCode, error: &Error) {
+        self.stop.drain(Reason { exit, message: format!("failed to {error}"), hint: error.hint() });
+    }
+
+    /// Gives the token for an attempt.
+    pub(super) fn bearer(&self, app: Option<&AppClaims>) -> Result<Option<Bearer>, Error> {
+        let Some(tokens) = &self.tokens else { return Ok(None) };
+        let app = app.map(|claims| tokens.app(claims)).transpose()?.flatten();
+        app.map_or_else(|| tokens.current(), Ok).map(Some)
+    }
+
+    /// True where this is the token in use, and no later one.
+    pub(super) fn is_current(&self, bearer: &Bearer) -> bool {
+        self.tokens.as_ref().is_some_and(|tokens| tokens.number() == bearer.number)
+    }
+
+    /// Replaces a refused token, or ends the run where there is no other. True where there is one.
+    pub(super) fn renew(&self, refused: &Bearer, date: Option<SystemTime>) -> bool {
+        let Some(tokens) = &self.tokens else { return false };
+        match tokens.refused(refused.number, date) {
+            Ok(Renewal::Another) => return true,
+            Ok(Renewal::None) => {
+                let message = "the API refused the token (401), and there is no other";
+                let hint = "a ready token expires; an access key and its secret do not";
+                self.stop.drain(Reason::new(ExitCode::Credentials, message).hint(hint));
+            }
+            Err(error) => self.stop_for(ExitCode::Credentials, &error),
+        }
+        false
+    }
+
+    /// Ends the run over a 401 to an attempt without a token of ours, unless the API takes other calls that way.
+    pub(super) fn refused_without_token(&self) {
+        if self.client.has_own_authorization() || !self.health(|health| health.any_success()) {
+            let reason = Reason::new(ExitCode::Credentials, "the API wants another credential (401)");
+            self.stop.drain(reason.hint("the token goes only to the origin of the base URL"));
+        }
+    }
+}
