@@ -13,15 +13,16 @@ const SHARE: f64 = 0.9;
 const RAISE: f64 = 0.05;
 /// … which is taken anew so often: a pace learnt from a bad moment recovers within minutes, not hours.
 const REBASE: Duration = Duration::from_secs(10);
-/// One attempt in ten seconds: the pace never stands still.
-const SLOWEST: f64 = 0.1;
+/// One attempt a second: below that the backoff of each call slows enough, and a pace this low recovers soon.
+const SLOWEST: f64 = 1.0;
 /// What may leave at once after waiting: so long's worth, or one.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct Adaptive {
     ceiling: Option<f64>,
-    window: Window,
+    accepted: Window,
+    answered: Window,
     pace: Option<Pace>,
 }
 
@@ -40,7 +41,7 @@ struct Pace {
 impl Adaptive {
     /// A pace below the ceiling, in permits per second.
     pub(super) fn new(ceiling: Option<f64>) -> Self {
-        Self { ceiling, window: Window::default(), pace: None }
+        Self { ceiling, accepted: Window::default(), answered: Window::default(), pace: None }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -49,22 +50,25 @@ impl Adaptive {
 
     /// Notes an answer other than 429.
     pub(super) fn accepted(&mut self, now: Instant) {
-        self.window.add(now);
+        self.accepted.add(now);
+        self.answered.add(now);
     }
 
     /// Notes a 429 without a stated delay, of an attempt that began then.
     pub(super) fn refused(&mut self, now: Instant, began: Instant) {
+        self.answered.add(now);
         let current = self.pace.map(|pace| pace.at(now));
         // Attempts that were in flight when the pace last fell say nothing about the new pace.
         if self.pace.is_some_and(|pace| began <= pace.slowed) {
             return;
         }
-        let accepted = self.window.per_second(now);
+        let accepted = self.accepted.per_second(now);
         let base = match current {
-            // Halving bounds what one refusal can do, whatever the window says.
+            // Halving bounds what one refusal can do, whatever was accepted.
             Some(current) => (accepted * SHARE).clamp(current * 0.5, current * SHARE),
             None if accepted > 0.0 => accepted * SHARE,
-            None => 1.0,
+            // Nothing was accepted yet: half of what was tried is a beginning.
+            None => self.answered.per_second(now) * 0.5,
         };
         let base = base.max(SLOWEST).min(self.ceiling.unwrap_or(f64::INFINITY));
         let due = now + catch_up(base) + interval(base);
@@ -81,7 +85,7 @@ impl Adaptive {
         }
         if now.duration_since(pace.since) >= REBASE {
             // A pace that was not made use of has proved nothing.
-            let used = self.window.per_second(now) >= current * 0.5;
+            let used = self.accepted.per_second(now) >= current * 0.5;
             pace.base = if used { current } else { pace.base };
             pace.since = now;
         }
@@ -111,7 +115,7 @@ fn catch_up(per_second: f64) -> Duration {
     CATCH_UP.saturating_sub(interval(per_second))
 }
 
-/// Counts what was accepted in the last second, by tenths.
+/// Counts the answers of the last second, by tenths.
 #[derive(Debug, Default)]
 struct Window {
     start: Option<Instant>,

@@ -152,7 +152,11 @@ pub(super) fn read(raw: Raw, rules: &dyn AnswerRules) -> Reading {
         retry_after: headers.contains_key(RETRY_AFTER),
         code: value.as_ref().is_some_and(|value| value.get("code").is_some_and(|code| !code.is_null())),
         error: success && error.is_some(),
-        body: if complete && is_decodable(&headers) { reduced(&body, kind, truncated) } else { Body::Unreadable },
+        body: if complete && is_decodable(&headers) {
+            reduced(&body, kind, truncated)
+        } else {
+            Body::Unreadable
+        },
         json_expected: rules.json_expected(),
     };
     Reading {
@@ -228,7 +232,8 @@ fn shortened(text: &str) -> String {
     if text.len() <= LONGEST_MESSAGE {
         return text.to_owned();
     }
-    format!("{}…", &text[..text.floor_char_boundary(LONGEST_MESSAGE)])
+    let end = (0..=LONGEST_MESSAGE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    format!("{}…", &text[..end])
 }
 
 impl CallError {

@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn one_seed_is_one_sequence() {
-        let take = |seed| Backoff { seed: Some(seed), ..Backoff::default() }.waits().take(8).collect::<Vec<_>>();
+        let take =
+            |seed| Backoff { seed: Some(seed), ..Backoff::default() }.waits().take(8).collect::<Vec<_>>();
         assert_eq!(take(7), take(7));
         assert_ne!(take(7), take(8));
     }

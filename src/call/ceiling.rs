@@ -97,7 +97,8 @@ pub(super) struct Ceiling {
 impl Ceiling {
     pub(super) fn new(rate: Rate, burst: NonZeroU32) -> Self {
         let clock = TokioClock { start: Instant::now() };
-        let quota = Quota::with_period(rate.interval).expect("a rate's interval is never zero").allow_burst(burst);
+        let quota =
+            Quota::with_period(rate.interval).expect("a rate's interval is never zero").allow_burst(burst);
         let slack = rate.interval.saturating_mul(burst.get() - 1);
         Self { limiter: RateLimiter::direct_with_clock(quota, clock), clock, slack }
     }
@@ -161,14 +162,18 @@ mod tests {
 
     #[test]
     fn the_burst_not_said_is_fifty_milliseconds_worth_but_one_at_least() {
-        for (text, burst) in [("1/h", 1), ("20/s", 1), ("39/s", 1), ("40/s", 2), ("100/s", 5), ("5000/s", 250)] {
+        for (text, burst) in
+            [("1/h", 1), ("20/s", 1), ("39/s", 1), ("40/s", 2), ("100/s", 5), ("5000/s", 250)]
+        {
             assert_eq!(text.parse::<Rate>().unwrap().default_burst().get(), burst, "{text}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_timer_is_fine_where_the_burst_leaves_no_slack() {
-        for (text, burst, fine) in [("20/s", 1, true), ("40/s", 2, false), ("5000/s", 250, false), ("5000/s", 1, true)] {
+        for (text, burst, fine) in
+            [("20/s", 1, true), ("40/s", 2, false), ("5000/s", 250, false), ("5000/s", 1, true)]
+        {
             let ceiling = Ceiling::new(text.parse().unwrap(), NonZeroU32::new(burst).unwrap());
             assert_eq!(ceiling.needs_fine_timer(), fine, "{text} {burst}");
         }

@@ -4,26 +4,26 @@
 //! came of it. It also keeps a credential from leaving for anywhere but its origin.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::{Certificate, NoProxy, Url};
-use secrecy::{ExposeSecret as _, SecretString};
+pub(super) use reqwest::Url;
+use reqwest::{Certificate, NoProxy};
+use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Raw;
+use super::body::Kept;
 use super::error::Error;
 use super::failure::{Failure, Stage};
 use super::header::Header;
+use super::origin::{Origin, base_url, call_url, is_local, proxy_url};
 use crate::mapping::Request;
 
-/// What is kept of a body.
-pub const LONGEST_BODY: usize = 8 * 1024 * 1024;
 /// Shorter than what servers keep idle connections for, so that a close by the server rarely meets a request.
 const IDLE: Duration = Duration::from_secs(5);
 /// A connection that takes longer than this is not sent on, which is a sure thing; a timeout later is not.
@@ -128,12 +128,8 @@ impl Client {
 
     /// Makes a request ready, and confines its credentials.
     pub(super) fn prepare(&self, request: &Request) -> Result<Prepared, Unsendable> {
-        let url = Url::parse(&request.url).map_err(|error| Unsendable::Url(error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() || names_a_user(&url) {
-            return Err(Unsendable::Url("a URL is http or https and names no user".into()));
-        }
-        let takes_token =
-            self.setup.has_token && !self.has_own_authorization() && self.origin.is_of(&url);
+        let url = call_url(&request.url).map_err(Unsendable::Url)?;
+        let takes_token = self.setup.has_token && !self.has_own_authorization() && self.origin.is_of(&url);
         let local = is_local(&url);
         if url.scheme() == "http" && (takes_token || self.carries_secret_header()) {
             if !local {
@@ -145,7 +141,8 @@ impl Client {
             }
         }
         let http = self.route(local).map_err(Unsendable::Configuration)?.clone();
-        let json = request.body.is_some() && !self.setup.headers.iter().any(|header| header.name == CONTENT_TYPE);
+        let json =
+            request.body.is_some() && !self.setup.headers.iter().any(|header| header.name == CONTENT_TYPE);
         let Request { method, body, .. } = request;
         Ok(Prepared { http, method: method.clone(), url, body: body.clone(), json, takes_token })
     }
@@ -177,11 +174,11 @@ impl Client {
         };
         let headers = std::mem::take(response.headers_mut());
         let mut body = Kept::default();
-        let complete = timeout_at(deadline, body.read(&mut response)).await.unwrap_or(false);
+        let complete = timeout_at(deadline, read(&mut response, &mut body)).await.unwrap_or(false);
         Ok(Raw {
             status: response.status().as_u16(),
             headers,
-            truncated: body.truncated,
+            truncated: body.is_truncated(),
             body: body.into_bytes(),
             complete,
             latency: began.elapsed(),
@@ -205,46 +202,15 @@ impl Prepared {
     }
 }
 
-/// The beginning of a body.
-#[derive(Default)]
-struct Kept {
-    first: Bytes,
-    all: BytesMut,
-    truncated: bool,
-}
-
-impl Kept {
-    /// Reads to the declared end and says whether it was reached. What is too long is read all the same: whether
-    /// the end comes decides between delivered and cut.
-    async fn read(&mut self, response: &mut reqwest::Response) -> bool {
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => self.add(chunk),
-                Ok(None) => return true,
-                Err(_) => return false,
-            }
+/// Reads to the declared end and says whether it was reached. What is too long to keep is read all the same: whether
+/// the end comes decides between delivered and cut.
+async fn read(response: &mut reqwest::Response, body: &mut Kept) -> bool {
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.add(chunk),
+            Ok(None) => return true,
+            Err(_) => return false,
         }
-    }
-
-    fn add(&mut self, mut chunk: Bytes) {
-        let room = LONGEST_BODY - self.first.len().max(self.all.len());
-        if chunk.len() > room {
-            self.truncated = true;
-            chunk.truncate(room);
-        }
-        if self.first.is_empty() && self.all.is_empty() {
-            // Most bodies come in one piece, which needs no copy.
-            self.first = chunk;
-            return;
-        }
-        if self.all.is_empty() {
-            self.all = BytesMut::from(std::mem::take(&mut self.first));
-        }
-        self.all.extend_from_slice(&chunk);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.all.is_empty() { self.first } else { self.all.freeze() }
     }
 }
 
@@ -258,29 +224,6 @@ fn failure(error: reqwest::Error) -> Failure {
     };
     // The URL is in the event already, and may hold what is not for a message.
     Failure::new(&error.without_url(), stage)
-}
-
-/// Where a token may go.
-struct Origin {
-    scheme: String,
-    host: String,
-    port: Option<u16>,
-}
-
-impl Origin {
-    fn of(url: &Url) -> Self {
-        Self {
-            scheme: url.scheme().to_owned(),
-            host: url.host_str().unwrap_or_default().to_owned(),
-            port: url.port_or_known_default(),
-        }
-    }
-
-    fn is_of(&self, url: &Url) -> bool {
-        url.scheme() == self.scheme
-            && url.host_str() == Some(&self.host)
-            && url.port_or_known_default() == self.port
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -337,37 +280,6 @@ fn told(error: &reqwest::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
-}
-
-fn base_url(text: &str) -> Result<Url, Error> {
-    let wrong = |url: &str, why: &str| Error::BaseUrl { url: url.to_owned(), why: why.to_owned() };
-    let url = Url::parse(text).map_err(|error| wrong("…", &error.to_string()))?;
-    if names_a_user(&url) {
-        return Err(wrong("…", "it names a user"));
-    }
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong(text, "it is neither http nor https"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong(text, "it has a query or a fragment"));
-    }
-    Ok(url)
-}
-
-fn proxy_url(text: &SecretString) -> Result<Url, Error> {
-    let url = Url::parse(text.expose_secret()).map_err(|_| Error::Proxy)?;
-    if matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(url) } else { Err(Error::Proxy) }
-}
-
-fn names_a_user(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
-}
-
-/// True where what is sent does not leave this machine.
-fn is_local(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Of `Bearer xyz` the part that is worth hiding.

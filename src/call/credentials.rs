@@ -115,7 +115,9 @@ impl Credentials {
         }
         let claimed = |token: &SecretString| {
             // Only to tell workspaces apart: whether the token is genuine is for the API to say.
-            jsonwebtoken::dangerous::insecure_decode_claims::<Claim>(token.expose_secret()).ok().map(|c| c.access_key)
+            jsonwebtoken::dangerous::insecure_decode_claims::<Claim>(token.expose_secret())
+                .ok()
+                .map(|c| c.access_key)
         };
         match &self.source {
             Source::Key { access_key, .. } => Some(access_key.clone()),
@@ -141,7 +143,9 @@ impl Credentials {
         lifetime: Duration,
     ) -> Result<Option<SecretString>, Error> {
         match &self.source {
-            Source::Key { access_key, secret } => sign(access_key, secret, Some(claims), now, lifetime).map(Some),
+            Source::Key { access_key, secret } => {
+                sign(access_key, secret, Some(claims), now, lifetime).map(Some)
+            }
             Source::Ready(_) | Source::File(_) => Ok(None),
         }
     }
@@ -150,7 +154,9 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Key { access_key, .. } => f.debug_struct("Key").field("access_key", access_key).finish_non_exhaustive(),
+            Source::Key { access_key, .. } => {
+                f.debug_struct("Key").field("access_key", access_key).finish_non_exhaustive()
+            }
             Source::Ready(_) => f.debug_struct("Token").finish_non_exhaustive(),
             Source::File(path) => f.debug_struct("TokenFile").field("path", path).finish(),
         }
@@ -182,8 +188,11 @@ fn place(get: &impl Fn(&str) -> Option<String>, name: &'static str) -> Result<Op
 
 /// Reads a secret from a file, less the white space around it, which editors and `echo` leave.
 fn read_secret(name: &'static str, path: &Path) -> Result<SecretString, Error> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::SecretFile { name, path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| Error::SecretFile {
+        name,
+        path: path.to_owned(),
+        source,
+    })?;
     match text.trim() {
         "" => Err(Error::EmptyFile { name, path: path.to_owned() }),
         secret => Ok(secret.into()),

@@ -7,11 +7,19 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 
+/// A hundred years, which any calendar can add to today.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// Returns the delay that an answer states, if it states one above zero.
 ///
 /// `RateLimit-*` headers come with answers of every kind, so they only count on a 429.
 #[must_use]
-pub fn stated(status: u16, headers: &HeaderMap, message: Option<&str>, now: SystemTime) -> Option<Duration> {
+pub(super) fn stated(
+    status: u16,
+    headers: &HeaderMap,
+    message: Option<&str>,
+    now: SystemTime,
+) -> Option<Duration> {
     if !matches!(status, 408 | 425 | 429 | 500..) {
         return None;
     }
@@ -19,12 +27,12 @@ pub fn stated(status: u16, headers: &HeaderMap, message: Option<&str>, now: Syst
     let delay = retry_after(headers, now)
         .or_else(|| if status == 429 { rate_limit(headers, now) } else { None })
         .or_else(|| if matches!(status, 429 | 503) { message.and_then(in_words) } else { None })?;
-    (delay > Duration::ZERO).then_some(delay)
+    (delay > Duration::ZERO).then_some(delay.min(LONGEST))
 }
 
 /// Returns the server's time, from the answer's `Date`.
 #[must_use]
-pub fn server_date(headers: &HeaderMap) -> Option<SystemTime> {
+pub(super) fn server_date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
@@ -38,8 +46,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 fn seconds(text: &str) -> Option<Duration> {
     let number: f64 = text.parse().ok()?;
-    // A hundred years: beyond it a float does not fit into a duration.
-    (number.is_finite() && number >= 0.0).then(|| Duration::from_secs_f64(number.min(3.2e9)))
+    // What is larger does not fit into a duration, and means nothing.
+    (0.0..1e18).contains(&number).then(|| Duration::from_secs_f64(number))
 }
 
 /// Reads the header fields of draft-ietf-httpapi-ratelimit-headers, both its structured `RateLimit` and the earlier
@@ -82,7 +90,8 @@ fn pair(headers: &HeaderMap, remaining: &str, reset: &str, now: SystemTime) -> O
         1_000_000_000..1_000_000_000_000 => reset,
         _ => reset / 1000,
     };
-    Some((SystemTime::UNIX_EPOCH + since_1970).duration_since(now).unwrap_or_default())
+    let at = SystemTime::UNIX_EPOCH.checked_add(since_1970)?;
+    Some(at.duration_since(now).unwrap_or_default())
 }
 
 /// Reads `… retry after 45 seconds` as 100ms words it.
@@ -96,7 +105,7 @@ fn in_words(message: &str) -> Option<Duration> {
     Some(match unit.as_str() {
         "ms" | "millisecond" | "milliseconds" => number / 1000,
         "" | "s" | "sec" | "secs" | "second" | "seconds" => number,
-        "m" | "min" | "mins" | "minute" | "minutes" => number * 60,
+        "m" | "min" | "mins" | "minute" | "minutes" => number.saturating_mul(60),
         _ => return None,
     })
 }
@@ -120,7 +129,8 @@ mod tests {
 
     #[test]
     fn headers_are_read_in_order_of_precision() {
-        let table: &[(&[(&str, &str)], Option<f64>)] = &[
+        type Headers = &'static [(&'static str, &'static str)];
+        let table: &[(Headers, Option<f64>)] = &[
             (&[], None),
             (&[("retry-after", "7")], Some(7.0)),
             (&[("retry-after", "1.5")], Some(1.5)),
@@ -131,7 +141,13 @@ mod tests {
             (&[("retry-after", "Sat, 31 Jan 2026 12:00:09 GMT")], Some(9.0)),
             (&[("retry-after", "Sat, 31 Jan 2026 11:00:00 GMT")], None),
             // The server's clock counts where it shows one.
-            (&[("retry-after", "Sat, 31 Jan 2026 12:00:09 GMT"), ("date", "Sat, 31 Jan 2026 12:00:05 GMT")], Some(4.0)),
+            (
+                &[
+                    ("retry-after", "Sat, 31 Jan 2026 12:00:09 GMT"),
+                    ("date", "Sat, 31 Jan 2026 12:00:05 GMT"),
+                ],
+                Some(4.0),
+            ),
             (&[("retry-after", "7"), ("ratelimit-reset", "9")], Some(7.0)),
             (&[("ratelimit-reset", "9")], Some(9.0)),
             (&[("ratelimit-reset", "9"), ("ratelimit-remaining", "0")], Some(9.0)),
@@ -140,6 +156,7 @@ mod tests {
             (&[("x-ratelimit-reset", "1769860830")], Some(30.0)),
             (&[("x-ratelimit-reset", "1769860830500")], Some(30.5)),
             (&[("x-ratelimit-reset", "1700000000")], None),
+            (&[("x-ratelimit-reset", "999999999999999")], Some(3_153_600_000.0)),
             (&[("ratelimit", "\"default\";r=0;t=30")], Some(30.0)),
             (&[("ratelimit", "\"hour\";r=0;t=95, \"day\";r=7;t=4000")], Some(95.0)),
             (&[("ratelimit", "\"day\";r=7;t=4000")], None),
@@ -174,7 +191,11 @@ mod tests {
     #[test]
     fn only_a_refusal_or_a_server_error_states_a_delay() {
         for status in [200, 204, 301, 400, 401, 403, 404, 409] {
-            assert_eq!(ask(status, &[("retry-after", "7"), ("ratelimit-reset", "9")], None), None, "{status}");
+            assert_eq!(
+                ask(status, &[("retry-after", "7"), ("ratelimit-reset", "9")], None),
+                None,
+                "{status}"
+            );
         }
         for status in [408, 425, 429, 500, 503] {
             assert_eq!(ask(status, &[("retry-after", "7")], None), Some(7.0), "{status}");

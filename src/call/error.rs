@@ -89,7 +89,9 @@ impl Error {
         Some(match self {
             Self::HalfAKey { missing, .. } => format!("set `{missing}` or `{missing}_FILE`"),
             Self::TwoPlaces(name) => format!("unset one of `{name}` and `{name}_FILE`"),
-            Self::PlainHttp { .. } => "use https; plain http carries a credential only to this machine".into(),
+            Self::PlainHttp { .. } => {
+                "use https; plain http carries a credential only to this machine".into()
+            }
             Self::PlainHttpProxy => "use https, or no proxy".into(),
             Self::BaseUrl { .. } => "a base URL looks like `https://api.100ms.live/v2`".into(),
             Self::Proxy => "a proxy looks like `http://user:password@host:port`".into(),

@@ -37,12 +37,18 @@ impl Failure {
     pub(super) fn new(error: &(dyn Error + 'static), stage: Stage) -> Self {
         let chain = Chain(error);
         let seen = match stage {
-            _ if stage != Stage::Connected && chain.is_out_of_descriptors() => Observation::NotSent(NotSent::NoFd),
+            _ if stage != Stage::Connected && chain.is_out_of_descriptors() => {
+                Observation::NotSent(NotSent::NoFd)
+            }
             Stage::Resolving => Observation::NotSent(NotSent::Dns),
             Stage::Connecting => Observation::NotSent(chain.while_connecting()),
             // hyper hands such a request back unwritten.
-            Stage::Connected if chain.hyper().any(hyper::Error::is_canceled) => Observation::NotSent(NotSent::Connect),
-            Stage::Connected if chain.hyper().any(hyper::Error::is_parse) => Observation::NoAnswer(NoAnswer::Garbled),
+            Stage::Connected if chain.hyper().any(hyper::Error::is_canceled) => {
+                Observation::NotSent(NotSent::Connect)
+            }
+            Stage::Connected if chain.hyper().any(hyper::Error::is_parse) => {
+                Observation::NoAnswer(NoAnswer::Garbled)
+            }
             Stage::Connected => Observation::NoAnswer(NoAnswer::Reset),
         };
         Self { seen, message: chain.told() }
@@ -60,8 +66,13 @@ impl<'a> Chain<'a> {
         self.links().filter_map(|error| error.downcast_ref())
     }
 
+    /// An `io::Error` skips the error it wraps when asked for its source, which may be another one.
     fn io(&self) -> impl Iterator<Item = &'a io::Error> + use<'a> {
-        self.links().filter_map(|error| error.downcast_ref())
+        let wrapped =
+            |error: &&'a io::Error| error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>());
+        self.links()
+            .filter_map(|error| error.downcast_ref())
+            .flat_map(move |error| std::iter::successors(Some(error), wrapped))
     }
 
     fn is_out_of_descriptors(&self) -> bool {

@@ -5,25 +5,16 @@
 use std::fmt;
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderName, HeaderValue};
 
 use super::error::Error;
 
 /// Framing is the client's business, and a second word on it splits requests.
-const OURS: [HeaderName; 9] = [
-    ACCEPT_ENCODING,
-    CONNECTION,
-    CONTENT_LENGTH,
-    EXPECT,
-    HOST,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const OURS: [HeaderName; 9] =
+    [ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 /// A flag can be read by everyone on the machine.
 const SECRET: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
 
@@ -39,7 +30,10 @@ impl Header {
     pub fn public(name: &str, value: &str) -> Result<Self, Error> {
         let header = Self::new(name, value)?;
         if SECRET.contains(&header.name) {
-            return Err(refused(name, "a credential comes from the environment or a file, never from a flag"));
+            return Err(refused(
+                name,
+                "a credential comes from the environment or a file, never from a flag",
+            ));
         }
         Ok(header)
     }

@@ -20,7 +20,7 @@ const SILENT_TIME: Duration = Duration::from_secs(10);
 
 /// What a run has met so far.
 #[derive(Debug, Default)]
-pub struct Health {
+pub(super) struct Health {
     any_success: bool,
     /// The token that was refused last, if no success came since.
     refused_token: Option<u64>,
@@ -33,7 +33,7 @@ pub struct Health {
 
 impl Health {
     /// Notes an attempt that was answered.
-    pub fn answered(&mut self, status: u16) {
+    pub(super) fn answered(&mut self, status: u16) {
         self.silent = 0;
         self.silent_since = None;
         if (200..300).contains(&status) {
@@ -43,21 +43,25 @@ impl Health {
     }
 
     /// Notes an attempt that was not answered.
-    pub fn silent(&mut self, now: Instant) -> Option<Reason> {
+    pub(super) fn silent(&mut self, now: Instant) -> Option<Reason> {
         self.silent += 1;
         let since = *self.silent_since.get_or_insert(now);
         if self.silent < SILENT_ATTEMPTS || now.duration_since(since) < SILENT_TIME {
             return None;
         }
         let message = format!("the API gave no answer to {} attempts in a row", self.silent);
-        Some(Reason::new(ExitCode::Stopped, message).hint("is the API reachable from here, and the base URL right?"))
+        Some(
+            Reason::new(ExitCode::Stopped, message)
+                .hint("is the API reachable from here, and the base URL right?"),
+        )
     }
 
     /// Notes that a token was refused, by its number, and says whether it was the second one in a row.
-    pub fn token_refused(&mut self, number: u64) -> Option<Reason> {
+    pub(super) fn token_refused(&mut self, number: u64) -> Option<Reason> {
         match self.refused_token.replace(number) {
             Some(other) if other != number => {
-                let reason = Reason::new(ExitCode::Credentials, "the API refused two different tokens in a row (401)");
+                let reason =
+                    Reason::new(ExitCode::Credentials, "the API refused two different tokens in a row (401)");
                 Some(reason.hint("do the access key and the secret belong to this workspace?"))
             }
             _ => None,
@@ -65,12 +69,12 @@ impl Health {
     }
 
     /// True once a call has been answered with 2xx.
-    pub fn any_success(&self) -> bool {
+    pub(super) fn any_success(&self) -> bool {
         self.any_success
     }
 
     /// Notes how a call settled, with the status of its last answer.
-    pub fn settled(&mut self, outcome: Outcome, status: Option<u16>) -> Option<Reason> {
+    pub(super) fn settled(&mut self, outcome: Outcome, status: Option<u16>) -> Option<Reason> {
         if self.settled >= FIRST_CALLS || outcome == Outcome::Pending {
             return None;
         }
@@ -82,7 +86,9 @@ impl Health {
         }
         if self.forbidden == FIRST_CALLS {
             let message = format!("the API answered the first {FIRST_CALLS} calls with 403");
-            return Some(Reason::new(ExitCode::Credentials, message).hint("may this credential do what is asked?"));
+            return Some(
+                Reason::new(ExitCode::Credentials, message).hint("may this credential do what is asked?"),
+            );
         }
         if self.redirected == FIRST_CALLS {
             let message = format!("the API answered the first {FIRST_CALLS} calls with a redirect");

@@ -14,7 +14,7 @@ use super::ceiling::{Ceiling, Rate};
 
 /// Hands out the permits of one run, in the order in which they were asked for.
 #[derive(Debug)]
-pub struct Pace {
+pub(super) struct Pace {
     ceiling: Option<Ceiling>,
     gates: Mutex<Gates>,
     /// Held by the one that waits; the others queue behind it, first come, first served.
@@ -30,7 +30,7 @@ struct Gates {
 impl Pace {
     /// Makes a pace below this rate; a burst that is not said is 1, or what 50 ms bring where that is more.
     #[must_use]
-    pub fn new(rate: Option<Rate>, burst: Option<NonZeroU32>) -> Self {
+    pub(super) fn new(rate: Option<Rate>, burst: Option<NonZeroU32>) -> Self {
         let adaptive = Adaptive::new(rate.map(Rate::per_second));
         Self {
             ceiling: rate.map(|rate| Ceiling::new(rate, burst.unwrap_or_else(|| rate.default_burst()))),
@@ -40,7 +40,7 @@ impl Pace {
     }
 
     /// Waits until an attempt may leave.
-    pub async fn permit(&self) {
+    pub(super) async fn permit(&self) {
         if self.ceiling.is_none() && self.gates().is_open() {
             return;
         }
@@ -51,18 +51,18 @@ impl Pace {
     }
 
     /// Pauses everything that waits for a permit, now and until then.
-    pub fn pause_until(&self, at: Instant) {
+    pub(super) fn pause_until(&self, at: Instant) {
         let mut gates = self.gates();
         gates.paused_until = gates.paused_until.max(Some(at));
     }
 
     /// Notes an answer other than 429.
-    pub fn accepted(&self) {
+    pub(super) fn accepted(&self) {
         self.gates().adaptive.accepted(Instant::now());
     }
 
     /// Notes a 429 without a stated delay, of an attempt that began then.
-    pub fn refused(&self, began: Instant) {
+    pub(super) fn refused(&self, began: Instant) {
         self.gates().adaptive.refused(Instant::now(), began);
     }
 

@@ -12,6 +12,7 @@ use super::backoff::Waits;
 use super::client::{Prepared, secret_part};
 use super::credentials::AppClaims;
 use super::failure::Failure;
+use super::hook::BeforeAttempt;
 use super::sender::Sender;
 use super::stop::{Level, Reason as StopReason};
 use super::token::Bearer;
@@ -36,37 +37,9 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call that nobody has sent before, with a management token.
     #[must_use]
-    pub fn new(request: &'a Request) -> Self {
-        Self::with_rules(request, super::rules::of(request))
-    }
-
-    /// The same, where the answers follow other rules than the template's.
-    #[must_use]
-    pub fn with_rules(request: &'a Request, rules: &'a dyn AnswerRules) -> Self {
+    pub fn new(request: &'a Request, rules: &'a dyn AnswerRules) -> Self {
         Self { request, rules, app: None, maybe_applied: false }
     }
-}
-
-/// A hook's answer that an attempt must not leave. Whoever gives it has told the run's [`Stop`](super::Stop) why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotNow;
-
-/// What happens right before each attempt, once the call holds its permit.
-pub trait BeforeAttempt: Send {
-    /// Is called before attempt number `attempt` (from 1) and decides whether it leaves.
-    fn before(&mut self, attempt: u32) -> impl Future<Output = Result<(), NotNow>> + Send;
-
-    /// Is told, before the call waits or ends, that no attempt so far has been applied.
-    fn not_applied(&mut self) -> impl Future<Output = ()> + Send;
-}
-
-/// Nothing happens before an attempt.
-impl BeforeAttempt for () {
-    async fn before(&mut self, _: u32) -> Result<(), NotNow> {
-        Ok(())
-    }
-
-    async fn not_applied(&mut self) {}
 }
 
 /// How a call ended.
@@ -255,7 +228,14 @@ impl<'a> Sending<'a> {
         let sender = self.sender;
         sender.stop_if(sender.health(|health| health.silent(Instant::now())));
         let error = Some(CallError::ours("no_answer", failure.message));
-        Brought { seen: failure.seen, error, stated_delay: None, date: None, bearer: None, already_done: false }
+        Brought {
+            seen: failure.seen,
+            error,
+            stated_delay: None,
+            date: None,
+            bearer: None,
+            already_done: false,
+        }
     }
 
     /// Reads an answer and tells pace and health what came.
@@ -264,7 +244,8 @@ impl<'a> Sending<'a> {
         let token = bearer.map(|bearer| secret_part(&bearer.value));
         let secrets = token.into_iter().chain(sender.client.secrets());
         let rules = self.call.rules;
-        let Reading { seen, response, error, value, stated_delay, date } = answer::read(raw.without(secrets), rules);
+        let Reading { seen, response, error, value, stated_delay, date } =
+            answer::read(raw.without(secrets), rules);
         let status = response.status;
         self.response = Some(response);
         sender.health(|health| health.answered(status));
@@ -373,10 +354,11 @@ impl<'a> Sending<'a> {
 }
 
 fn too_long(delay: Duration) -> StopReason {
-    let until = SystemTime::now().checked_add(delay).map(httpdate::fmt_http_date);
-    let until = until.unwrap_or_else(|| "a time beyond any calendar".into());
+    let until = SystemTime::now().checked_add(delay).and_then(|at| jiff::Timestamp::try_from(at).ok());
+    let until = until.map_or_else(|| "a far day".into(), |at| format!("{at:.0}"));
     let message = format!("the API asks to wait until {until}, longer than `--max-elapsed`");
-    StopReason::new(ExitCode::Stopped, message).hint("give the same command again then, or raise `--max-elapsed`")
+    StopReason::new(ExitCode::Stopped, message)
+        .hint("give the same command again then, or raise `--max-elapsed`")
 }
 
 #[cfg(test)]

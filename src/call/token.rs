@@ -19,7 +19,7 @@ const SKEW: Duration = Duration::from_secs(2);
 
 /// The tokens of one run.
 #[derive(Debug)]
-pub struct Tokens {
+pub(super) struct Tokens {
     credentials: Credentials,
     clock: fn() -> SystemTime,
     state: Mutex<State>,
@@ -41,16 +41,16 @@ struct Token {
 
 /// A token as it goes onto the wire.
 #[derive(Clone, Debug)]
-pub struct Bearer {
+pub(super) struct Bearer {
     /// The value of `Authorization`, marked sensitive.
-    pub value: HeaderValue,
+    pub(super) value: HeaderValue,
     /// Counts the tokens of a run.
-    pub number: u64,
+    pub(super) number: u64,
 }
 
 /// What a refused token led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewal {
+pub(super) enum Renewal {
     /// Another token is in use now.
     Another,
     /// There is no other token.
@@ -60,12 +60,12 @@ pub enum Renewal {
 impl Tokens {
     /// Makes the tokens of one run; nothing is minted yet.
     #[must_use]
-    pub fn new(credentials: Credentials) -> Self {
+    pub(super) fn new(credentials: Credentials) -> Self {
         Self { credentials, clock: SystemTime::now, state: Mutex::default() }
     }
 
     /// Returns the token in use, which is minted or read where there is none or it is about to expire.
-    pub fn current(&self) -> Result<Bearer, Error> {
+    pub(super) fn current(&self) -> Result<Bearer, Error> {
         let mut state = self.state();
         let now = (self.clock)();
         if let Some(token) = &state.current
@@ -78,7 +78,7 @@ impl Tokens {
 
     /// Returns an app token for these claims under the number of the token in use, so that a refusal of either
     /// corrects the clock once for both; none where there is no key to sign with.
-    pub fn app(&self, claims: &AppClaims) -> Result<Option<Bearer>, Error> {
+    pub(super) fn app(&self, claims: &AppClaims) -> Result<Option<Bearer>, Error> {
         let number = self.current()?.number;
         let at = self.state().server_time((self.clock)());
         let token = self.credentials.app_token(claims, at, LIFETIME)?;
@@ -86,13 +86,13 @@ impl Tokens {
     }
 
     /// Returns the number of the token in use.
-    pub fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         self.state().current.as_ref().map_or(0, |token| token.bearer.number)
     }
 
     /// Replaces a token that was refused, unless that has been done already: a new one with the clock corrected by
     /// the server's date, or the file's content if it has changed.
-    pub fn refused(&self, number: u64, server_date: Option<SystemTime>) -> Result<Renewal, Error> {
+    pub(super) fn refused(&self, number: u64, server_date: Option<SystemTime>) -> Result<Renewal, Error> {
         let mut state = self.state();
         let Some(current) = &state.current else { return Ok(Renewal::Another) };
         if current.bearer.number != number {

@@ -20,7 +20,7 @@ pub enum Retry {
 
 /// How one attempt ended, reduced to what the verdict depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Observation {
+pub(super) enum Observation {
     /// Not a byte of the request left.
     NotSent(NotSent),
     /// The request may have arrived, and no answer was understood.
@@ -31,7 +31,7 @@ pub enum Observation {
 
 /// Why a request surely did not leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NotSent {
+pub(super) enum NotSent {
     /// The host's name has no address.
     Dns,
     /// No connection came about, or it closed before the request was written.
@@ -46,7 +46,7 @@ pub enum NotSent {
 
 /// Why there is no answer although the request may have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NoAnswer {
+pub(super) enum NoAnswer {
     /// `--timeout` passed.
     Timeout,
     /// The connection broke.
@@ -57,24 +57,24 @@ pub enum NoAnswer {
 
 /// An answer, reduced to what the verdict depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The HTTP status.
-    pub status: u16,
+    pub(super) status: u16,
     /// It has a `Retry-After` header.
-    pub retry_after: bool,
+    pub(super) retry_after: bool,
     /// Its body is a JSON object with a `code`.
-    pub code: bool,
+    pub(super) code: bool,
     /// Its body says, inside a success, that the call failed.
-    pub error: bool,
+    pub(super) error: bool,
     /// What its body is.
-    pub body: Body,
+    pub(super) body: Body,
     /// The endpoint template says that a body is JSON.
-    pub json_expected: bool,
+    pub(super) json_expected: bool,
 }
 
 /// What was read of an answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Body {
+pub(super) enum Body {
     /// No byte, and none was due.
     Empty,
     /// Read to its declared end, and JSON.
@@ -87,7 +87,7 @@ pub enum Body {
 
 /// What follows from one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// 2xx, whole body, no error inside.
     Delivered,
     /// The API refused it, and would again.
@@ -119,7 +119,7 @@ pub enum Verdict {
 
 /// What happened, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub(super) enum Reason {
     /// See [`NotSent`].
     NotSent(NotSent),
     /// See [`NoAnswer`].
@@ -145,7 +145,7 @@ pub enum Reason {
 impl Reason {
     /// Returns the code that events carry; none where the API's own code says more.
     #[must_use]
-    pub fn code(self) -> Option<&'static str> {
+    pub(super) fn code(self) -> Option<&'static str> {
         Some(match self {
             Self::NotSent(NotSent::Dns) => "dns",
             Self::NotSent(NotSent::Connect) => "connect",
@@ -167,7 +167,7 @@ impl Reason {
 
 /// Returns what follows from one attempt of a call with this effect.
 #[must_use]
-pub fn judge(effect: Effect, retry: Retry, seen: &Observation) -> Verdict {
+pub(super) fn judge(effect: Effect, retry: Retry, seen: &Observation) -> Verdict {
     let table = Table { effect, retry };
     match *seen {
         Observation::NotSent(NotSent::ProxyAuth) => Verdict::ProxyAuth,
@@ -179,20 +179,20 @@ pub fn judge(effect: Effect, retry: Retry, seen: &Observation) -> Verdict {
 
 /// Returns the outcome of a call whose attempts are spent.
 #[must_use]
-pub fn when_spent(effect: Effect, maybe_applied: bool) -> Outcome {
+pub(super) fn when_spent(effect: Effect, maybe_applied: bool) -> Outcome {
     if maybe_applied && !effect.may_repeat() { Outcome::Unknown } else { Outcome::Failed }
 }
 
 /// Returns the outcome of a call that was refused in the end: an earlier ambiguity outlives a refusal where the
 /// call must not be repeated, since the refusal may be the echo of its own success.
 #[must_use]
-pub fn when_rejected(effect: Effect, maybe_applied: bool) -> Outcome {
+pub(super) fn when_rejected(effect: Effect, maybe_applied: bool) -> Outcome {
     if maybe_applied && !effect.may_repeat() { Outcome::Unknown } else { Outcome::Rejected }
 }
 
 /// Returns the outcome of a call that the run's end caught between or during attempts.
 #[must_use]
-pub fn when_stopped(effect: Effect, maybe_applied: bool) -> Outcome {
+pub(super) fn when_stopped(effect: Effect, maybe_applied: bool) -> Outcome {
     if maybe_applied && !effect.may_repeat() { Outcome::Unknown } else { Outcome::Pending }
 }
 

@@ -50,7 +50,10 @@ fn an_app_token_speaks_for_a_role_in_a_room() {
     let app = AppClaims { room_id: "r".into(), role: "host".into(), user_id: Some("u".into()) };
     let claims = claims(&key().app_token(&app, at(100), Duration::from_secs(10)).unwrap().unwrap());
     assert_eq!(claims["type"], "app");
-    assert_eq!((&claims["room_id"], &claims["role"], &claims["user_id"]), (&json!("r"), &json!("host"), &json!("u")));
+    assert_eq!(
+        (&claims["room_id"], &claims["role"], &claims["user_id"]),
+        (&json!("r"), &json!("host"), &json!("u"))
+    );
     assert_eq!(claims["exp"], 50);
     let ready = Credentials::token("a.b.c".into());
     assert!(ready.app_token(&app, at(100), LIFETIME).unwrap().is_none());
@@ -58,8 +61,9 @@ fn an_app_token_speaks_for_a_role_in_a_room() {
 
 #[test]
 fn no_two_tokens_are_the_same() {
-    let tokens: HashSet<String> =
-        (0..20).map(|_| key().management_token(at(1), LIFETIME).unwrap().expose_secret().to_owned()).collect();
+    let tokens: HashSet<String> = (0..20)
+        .map(|_| key().management_token(at(1), LIFETIME).unwrap().expose_secret().to_owned())
+        .collect();
     assert_eq!(tokens.len(), 20);
 }
 
@@ -91,7 +95,8 @@ fn files_are_read_without_the_space_around() {
         path.to_str().unwrap().to_owned()
     };
     let (access_key, secret) = (file("key", "key-1\n"), file("secret", &format!("  {TEXT}\r\n")));
-    let pair = environment(&[("HMS_ACCESS_KEY_FILE", &access_key), ("HMS_SECRET_FILE", &secret)]).unwrap().unwrap();
+    let pair =
+        environment(&[("HMS_ACCESS_KEY_FILE", &access_key), ("HMS_SECRET_FILE", &secret)]).unwrap().unwrap();
     let token = pair.management_token(at(100), LIFETIME).unwrap();
     assert_eq!(claims(&token)["access_key"], "key-1");
 

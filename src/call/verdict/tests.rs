@@ -10,10 +10,12 @@ fn plain(status: u16) -> Answer {
     Answer { status, retry_after: false, code: false, error: false, body: Body::Json, json_expected: true }
 }
 
+/// Makes an answer of one kind with this status.
+type Kind = fn(u16) -> Answer;
+
 /// Every kind of answer that the table tells apart, by the words of the golden file.
-fn kinds() -> Vec<(&'static str, fn(u16) -> Answer)> {
+fn kinds() -> Vec<(&'static str, Kind)> {
     vec![
-        ("whole JSON", plain),
         ("whole JSON with a code", |s| Answer { code: true, ..plain(s) }),
         ("whole JSON with an error inside", |s| Answer { error: true, ..plain(s) }),
         ("Retry-After", |s| Answer { retry_after: true, ..plain(s) }),
@@ -31,91 +33,91 @@ fn failures() -> Vec<Observation> {
     not_sent.map(Observation::NotSent).into_iter().chain(no_answer.map(Observation::NoAnswer)).collect()
 }
 
-fn words(verdict: Verdict) -> String {
+/// The verdict in words, and whether another attempt follows.
+fn words(verdict: Verdict) -> (String, bool) {
     let coded = |what: &str, reason: Reason| match reason.code() {
         Some(code) => format!("{what} ({code})"),
         None => what.to_owned(),
     };
     match verdict {
-        Verdict::Delivered => "delivered".into(),
-        Verdict::Rejected(Reason::ErrorInside) => "rejected (error inside)".into(),
-        Verdict::Rejected(reason) => coded("rejected", reason),
-        Verdict::NotApplied { reason, again, counts } => {
-            let then = if again { "again" } else { "failed" };
-            let count = if counts { "" } else { ", not counted" };
-            format!("{}: {then}{count}", coded("not applied", reason))
+        Verdict::Delivered => ("delivered".into(), false),
+        Verdict::Rejected(Reason::ErrorInside) => ("rejected (error inside)".into(), false),
+        Verdict::Rejected(reason) => (coded("rejected", reason), false),
+        Verdict::NotApplied { reason, again, counts: true } => (coded("not applied", reason), again),
+        Verdict::NotApplied { reason, again, counts: false } => {
+            (coded("not applied, not counted", reason), again)
         }
-        Verdict::MaybeApplied { reason, again: true } => format!("{}: again", coded("maybe applied", reason)),
-        Verdict::MaybeApplied { reason, again: false } => format!("{}: ends", coded("maybe applied", reason)),
-        Verdict::Unauthorized { again: true } => "not applied: again with another token".into(),
-        Verdict::Unauthorized { again: false } => "not applied: failed".into(),
-        Verdict::ProxyAuth => "not applied: the run stops (78)".into(),
+        Verdict::MaybeApplied { reason, again } => (coded("maybe applied", reason), again),
+        Verdict::Unauthorized { again } => ("not applied, another token".into(), again),
+        Verdict::ProxyAuth => ("not applied, the run stops (78)".into(), false),
     }
 }
 
-/// One line per verdict: `200-299 delivered`.
-fn column(effect: Effect, retry: Retry, kind: fn(u16) -> Answer) -> String {
+/// One line on one observation: the words for all, and the effects that are sent again under each policy.
+fn row(seen: &Observation) -> String {
+    let mut said = Vec::new();
+    let mut policies = String::new();
+    for retry in [Retry::Safe, Retry::Always, Retry::Never] {
+        let letters = EFFECTS.iter().zip("riun".chars()).map(|(effect, letter)| {
+            let (words, again) = words(judge(*effect, retry, seen));
+            if !said.contains(&words) {
+                said.push(words);
+            }
+            if again { letter } else { '-' }
+        });
+        policies.push(' ');
+        policies.extend(letters);
+    }
+    let never_again = policies.chars().all(|c| matches!(c, ' ' | '-'));
+    let said = said.join(" or ");
+    if never_again { said } else { format!("{said:<40}{policies}") }
+}
+
+/// One line per range of equal statuses, without those that `but` says too.
+fn column(kind: Kind, but: Option<Kind>) -> String {
+    let said = |kind: Kind, status| row(&Observation::Answer(kind(status)));
     let mut lines: Vec<(u16, u16, String)> = Vec::new();
     for status in 100..=599 {
-        let said = words(judge(effect, retry, &Observation::Answer(kind(status))));
+        let words = said(kind, status);
+        if but.is_some_and(|but| said(but, status) == words) {
+            continue;
+        }
         match lines.last_mut() {
-            Some((_, to, last)) if *last == said => *to = status,
-            _ => lines.push((status, status, said)),
+            Some((_, to, last)) if *to + 1 == status && *last == words => *to = status,
+            _ => lines.push((status, status, words)),
         }
     }
-    lines.into_iter().fold(String::new(), |mut text, (from, to, said)| {
+    lines.into_iter().fold(String::new(), |mut text, (from, to, words)| {
         let range = if from == to { format!("{from}") } else { format!("{from}-{to}") };
-        writeln!(text, "    {range:<8} {said}").expect("a string takes all");
+        writeln!(text, "  {range:<8} {words}").expect("a string takes all");
         text
     })
 }
 
-fn effects(of: &[Effect]) -> String {
-    if of.len() == EFFECTS.len() {
-        return "any effect".into();
-    }
-    of.iter().map(|e| e.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// Appends each distinct answer once, under everything that gives it.
-fn grouped(text: &mut String, rows: Vec<(&str, Effect, String)>) {
-    let mut groups: Vec<(String, Vec<(&str, Vec<Effect>)>)> = Vec::new();
-    for (kind, effect, said) in rows {
-        let at = groups.iter().position(|(known, _)| *known == said).unwrap_or_else(|| {
-            groups.push((said, Vec::new()));
-            groups.len() - 1
-        });
-        let members = &mut groups[at].1;
-        match members.last_mut() {
-            Some((last, list)) if *last == kind => list.push(effect),
-            _ => members.push((kind, vec![effect])),
-        }
-    }
-    for (said, members) in groups {
-        for (kind, list) in members {
-            writeln!(text, "  {kind}: {}", effects(&list)).expect("a string takes all");
-        }
-        text.push_str(&said);
-    }
-}
+const HEAD: &str = "\
+The verdict on one attempt, asked about every status and failure.
+The columns at the right: --retry safe, always, never; a letter where another attempt follows:
+r read, i idempotent, u upsert, n non-idempotent.
+";
 
 #[test]
 fn every_status_and_failure_has_its_verdict_in_one_file() {
-    let mut text = String::from("The verdict on one attempt. Generated from `call::verdict`: do not edit.\n");
-    for retry in [Retry::Safe, Retry::Always, Retry::Never] {
-        writeln!(text, "\n--retry {}", format!("{retry:?}").to_lowercase()).expect("a string takes all");
-        let mut rows = Vec::new();
-        for (name, kind) in kinds() {
-            rows.extend(EFFECTS.map(|effect| (name, effect, column(effect, retry, kind))));
+    let mut text = format!("{HEAD}\nan answer of whole JSON\n{}", column(plain, None));
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, kind) in kinds() {
+        let said = column(kind, Some(plain));
+        match groups.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((said, vec![name])),
         }
-        grouped(&mut text, rows);
-        let ends = |effect| {
-            failures().iter().fold(String::new(), |mut text, seen| {
-                writeln!(text, "    {}", words(judge(effect, retry, seen))).expect("a string takes all");
-                text
-            })
-        };
-        grouped(&mut text, EFFECTS.map(|effect| ("no answer", effect, ends(effect))).to_vec());
+    }
+    for (said, names) in groups {
+        let said = if said.is_empty() { "  the same\n" } else { &said };
+        write!(text, "\nbut: {}\n{said}", names.join("; ")).expect("a string takes all");
+    }
+    text.push_str("\nno answer\n");
+    for seen in failures() {
+        writeln!(text, "           {}", row(&seen)).expect("a string takes all");
     }
     insta::with_settings!({ snapshot_path => "../golden", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("verdicts", text);
