@@ -56,7 +56,8 @@ fn check(folder: &Path) -> Result<(), String> {
     if code != expected_code {
         return Err(format!("{name}: exit {code}, not {expected_code}; stderr:\n{stderr}"));
     }
-    let expected = fs::read_to_string(&expected).map_err(|error| format!("{name}: expected.stdout: {error}"))?;
+    let expected =
+        fs::read_to_string(&expected).map_err(|error| format!("{name}: expected.stdout: {error}"))?;
     if actual != expected {
         return Err(format!("{name}: stdout is\n{actual}\nnot\n{expected}\nstderr:\n{stderr}"));
     }

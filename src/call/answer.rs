@@ -11,11 +11,10 @@ use memchr::memmem;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::template::REDACTED;
+
 use super::delay;
 use super::verdict::{Answer, Body, Observation, Reason};
-
-/// Stands where a token or another secret was taken out of an answer that echoed it.
-pub const REDACTED: &str = "[redacted by roompipe]";
 
 const SHORTEST_SECRET: usize = 5;
 

@@ -23,6 +23,7 @@ mod health;
 mod hook;
 mod origin;
 mod pace;
+mod rules;
 mod send;
 mod sender;
 mod settings;
@@ -33,7 +34,7 @@ mod verdict;
 #[cfg(test)]
 mod fault_server;
 
-pub use answer::{AnswerRules, BodyKind, CallError, NoRules, REDACTED, Response, mentions_error};
+pub use answer::{AnswerRules, BodyKind, CallError, NoRules, Response, mentions_error};
 pub use backoff::Backoff;
 pub use body::LONGEST_BODY;
 pub use ceiling::{NotARate, Rate};

@@ -13,6 +13,7 @@ use super::client::{Prepared, secret_part};
 use super::credentials::AppClaims;
 use super::failure::Failure;
 use super::hook::BeforeAttempt;
+use super::rules;
 use super::sender::Sender;
 use super::stop::{Level, Reason as StopReason};
 use super::token::Bearer;
@@ -39,6 +40,12 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn new(request: &'a Request, rules: &'a dyn AnswerRules) -> Self {
         Self { request, rules, app: None, maybe_applied: false }
+    }
+
+    /// The same, with the rules of the request's template.
+    #[must_use]
+    pub fn of(request: &'a Request) -> Self {
+        Self::new(request, rules::of(request))
     }
 }
 

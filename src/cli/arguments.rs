@@ -31,7 +31,13 @@ pub(super) struct InputArguments {
     #[arg(long, value_enum, env = "ROOMPIPE_FORMAT", hide_env = true, hide_possible_values = true)]
     pub(super) format: Option<InputFormat>,
     /// Character between CSV cells [default: , in csv, tab in tsv]
-    #[arg(long, value_name = "CHAR", env = "ROOMPIPE_CSV_DELIMITER", hide_env = true, hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "CHAR",
+        env = "ROOMPIPE_CSV_DELIMITER",
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(super) csv_delimiter: Option<String>,
     /// What an empty CSV cell means
     #[arg(long, value_enum, default_value_t = EmptyCell::Omit, env = "ROOMPIPE_EMPTY", hide_env = true, hide_short_help = true)]
@@ -66,7 +72,13 @@ pub(super) struct MappingArguments {
     #[arg(long, value_name = "JQ", env = "ROOMPIPE_BODY", hide_env = true)]
     pub(super) body: Option<String>,
     /// Attributes the endpoint does not know go into the body [default: left out]
-    #[arg(long, env = "ROOMPIPE_PASS_UNKNOWN", hide_env = true, conflicts_with = "strict", hide_short_help = true)]
+    #[arg(
+        long,
+        env = "ROOMPIPE_PASS_UNKNOWN",
+        hide_env = true,
+        conflicts_with = "strict",
+        hide_short_help = true
+    )]
     pub(super) pass_unknown: bool,
     /// Attributes the endpoint does not know make a record invalid [default: left out]
     #[arg(long, env = "ROOMPIPE_STRICT", hide_env = true, hide_short_help = true)]
@@ -86,10 +98,23 @@ pub(super) struct ManualArguments {
     #[arg(long, value_name = "NAME:VALUE", env = "ROOMPIPE_HEADER", hide_env = true)]
     pub(super) header: Vec<String>,
     /// Several headers of every call
-    #[arg(long, value_name = "NAME:VALUE,…", env = "ROOMPIPE_HEADERS", hide_env = true, hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "NAME:VALUE,…",
+        env = "ROOMPIPE_HEADERS",
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(super) headers: Option<String>,
     /// What a repeat of the call does [default: by method, or of the endpoint at that path]
-    #[arg(long, value_enum, env = "ROOMPIPE_EFFECT", hide_env = true, requires = "url", hide_short_help = true)]
+    #[arg(
+        long,
+        value_enum,
+        env = "ROOMPIPE_EFFECT",
+        hide_env = true,
+        requires = "url",
+        hide_short_help = true
+    )]
     pub(super) effect: Option<EffectWord>,
 }
 
@@ -103,7 +128,14 @@ pub(super) struct TargetArguments {
     #[arg(long, env = "ROOMPIPE_EMULATOR", hide_env = true, conflicts_with = "base_url")]
     pub(super) emulator: bool,
     /// Write every call the embedded 100ms received to FILE
-    #[arg(long, value_name = "FILE", env = "ROOMPIPE_EMULATOR_JOURNAL", hide_env = true, requires = "emulator", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ROOMPIPE_EMULATOR_JOURNAL",
+        hide_env = true,
+        requires = "emulator",
+        hide_short_help = true
+    )]
     pub(super) emulator_journal: Option<PathBuf>,
     /// More endpoint templates [default: the embedded ones only]
     #[arg(long, value_name = "DIR", env = "ROOMPIPE_TEMPLATES", hide_env = true, hide_short_help = true)]
@@ -144,7 +176,13 @@ pub(super) struct DeliveryArguments {
     #[arg(long, value_name = "JQ", env = "ROOMPIPE_ORDER_BY", hide_env = true, hide_short_help = true)]
     pub(super) order_by: Option<String>,
     /// No call waits for another [default: calls that write the same thing keep their order]
-    #[arg(long, env = "ROOMPIPE_UNORDERED", hide_env = true, conflicts_with = "order_by", hide_short_help = true)]
+    #[arg(
+        long,
+        env = "ROOMPIPE_UNORDERED",
+        hide_env = true,
+        conflicts_with = "order_by",
+        hide_short_help = true
+    )]
     pub(super) unordered: bool,
     /// Stop when more than so many are not delivered [default: never]
     #[arg(long, value_name = "N|P%", env = "ROOMPIPE_MAX_FAILURES", hide_env = true)]
@@ -269,7 +307,10 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         _ => 0,
     };
     let number: usize = digits.trim().parse().unwrap_or(0);
-    number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(|| format!("`{text}` is not a size above zero such as `8MiB`"))
+    number
+        .checked_mul(unit)
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("`{text}` is not a size above zero such as `8MiB`"))
 }
 
 #[cfg(test)]
@@ -278,7 +319,9 @@ mod tests {
 
     #[test]
     fn times_and_sizes_carry_their_unit() {
-        for (text, millis) in [("30s", 30_000), ("500ms", 500), ("1.5", 1_500), ("10m", 600_000), ("1h", 3_600_000)] {
+        for (text, millis) in
+            [("30s", 30_000), ("500ms", 500), ("1.5", 1_500), ("10m", 600_000), ("1h", 3_600_000)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "0", "-1s", "s", "1 d", "1e400s"] {

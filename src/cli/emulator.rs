@@ -54,12 +54,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let runtime = runtime()?;
     runtime.block_on(async {
-        let listener = TcpListener::bind(("127.0.0.1", arguments.port))
-            .await
-            .map_err(|error| Failure::io(format!("cannot listen on 127.0.0.1:{}: {error}", arguments.port)).hint("`--port 0` takes a free port"))?;
+        let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await.map_err(|error| {
+            Failure::io(format!("cannot listen on 127.0.0.1:{}: {error}", arguments.port))
+                .hint("`--port 0` takes a free port")
+        })?;
         let address = listener.local_addr()?;
         announce(address)?;
-        emulator::run(listener, settings, interrupted()).await.map_err(|error| Failure::io(format!("emulator: {error}")))?;
+        emulator::run(listener, settings, interrupted())
+            .await
+            .map_err(|error| Failure::io(format!("emulator: {error}")))?;
         Ok(ExitCode::Done)
     })
 }

@@ -113,7 +113,10 @@ fn entry(template: &EndpointTemplate) -> Value {
 }
 
 fn page(template: &EndpointTemplate) -> String {
-    let mut out = format!("{}: {}\n{} {}\n\n{}\n", template.id, template.title, template.method, template.path, template.summary);
+    let mut out = format!(
+        "{}: {}\n{} {}\n\n{}\n",
+        template.id, template.title, template.method, template.path, template.summary
+    );
     let _ = writeln!(out, "\nA repeat: {} ({})", template.effect, template.effect_reason);
     for condition in &template.effect_if {
         let _ = writeln!(out, "  {} when {} ({})", condition.effect, condition.when.source(), condition.why);
@@ -125,7 +128,11 @@ fn page(template: &EndpointTemplate) -> String {
         let _ = writeln!(out, "Goes to {} when {} ({})", route.to, route.when.source(), route.why);
     }
     if let Some(fan_out) = &template.fan_out {
-        let _ = writeln!(out, "`{}` makes one call for each distinct item, sent as `{}`", fan_out.field, fan_out.into);
+        let _ = writeln!(
+            out,
+            "`{}` makes one call for each distinct item, sent as `{}`",
+            fan_out.field, fan_out.into
+        );
     }
     for (place, heading) in [(Place::Path, "Path"), (Place::Query, "Query"), (Place::Body, "Body")] {
         let parameters: Vec<_> = template.parameters.iter().filter(|p| p.place == place).collect();
@@ -172,7 +179,8 @@ fn describe(out: &mut String, name: &str, schema: &Value, marks: &[String], dept
         }
     }
     let indent = "  ".repeat(depth);
-    let text = schema.get("description").and_then(Value::as_str).map_or(String::new(), |text| format!(": {text}"));
+    let text =
+        schema.get("description").and_then(Value::as_str).map_or(String::new(), |text| format!(": {text}"));
     let _ = writeln!(out, "{indent}{name} ({}){text}", facts.join(", "));
     let inner = schema.get("items").unwrap_or(schema);
     let required = inner.get("required").and_then(Value::as_array);
@@ -219,6 +227,10 @@ fn check(folder: Option<&PathBuf>) -> Result<ExitCode, Failure> {
             }
         }
     }
-    writeln!(std::io::stdout().lock(), "{} templates: {passed} tests passed, {failed} failed", templates.len())?;
+    writeln!(
+        std::io::stdout().lock(),
+        "{} templates: {passed} tests passed, {failed} failed",
+        templates.len()
+    )?;
     Ok(if failed == 0 { ExitCode::Done } else { ExitCode::SomeNot })
 }

@@ -61,7 +61,11 @@ impl fmt::Display for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { exit: ExitCode::Stopped, message: "the reader of stdout is gone".to_owned(), hint: None };
+            return Self {
+                exit: ExitCode::Stopped,
+                message: "the reader of stdout is gone".to_owned(),
+                hint: None,
+            };
         }
         Self::io(format!("cannot write: {error}"))
     }

@@ -81,7 +81,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: FormatWriter<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: FormatWriter<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let word = match *event.metadata().level() {
             Level::ERROR => "error",
             Level::WARN => "warning",

@@ -23,7 +23,13 @@ pub use failure::Failure;
 
 /// Push a stream of records into a REST API: nothing lost, nothing done twice, every answer out.
 #[derive(Debug, Parser)]
-#[command(name = "roompipe", version, disable_help_subcommand = true, disable_help_flag = true, max_term_width = 100)]
+#[command(
+    name = "roompipe",
+    version,
+    disable_help_subcommand = true,
+    disable_help_flag = true,
+    max_term_width = 100
+)]
 struct Cli {
     /// Print help
     #[arg(short, long, global = true, action = ArgAction::HelpShort)]

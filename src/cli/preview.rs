@@ -199,8 +199,11 @@ impl Shown {
     }
 
     fn json(&mut self, request: &Request) {
-        let headers: serde_json::Map<_, _> =
-            self.headers_of(request, "<token>").into_iter().map(|(name, value)| (name, value.into())).collect();
+        let headers: serde_json::Map<_, _> = self
+            .headers_of(request, "<token>")
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect();
         let body: serde_json::Value =
             request.body.as_ref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
         let line = serde_json::json!({

@@ -103,7 +103,11 @@ fn sender(
 }
 
 /// Opens stdout or the files, each behind its own writer.
-fn outputs(arguments: &Arguments, paths: &[Input], stop: &Stop) -> Result<(Outputs, Vec<(String, Writing)>), Failure> {
+fn outputs(
+    arguments: &Arguments,
+    paths: &[Input],
+    stop: &Stop,
+) -> Result<(Outputs, Vec<(String, Writing)>), Failure> {
     let given = &arguments.output;
     let mode = match (given.append, given.overwrite) {
         (true, _) => FileMode::Append,
@@ -154,7 +158,8 @@ impl Opener<'_> {
         let on_failure = move |error: &std::io::Error| {
             let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
             let exit = if gone { ExitCode::Stopped } else { ExitCode::Io };
-            let what = if gone { "its reader is gone".to_owned() } else { format!("it cannot be written: {error}") };
+            let what =
+                if gone { "its reader is gone".to_owned() } else { format!("it cannot be written: {error}") };
             stop.drain(Reason::new(exit, format!("{shown}: {what}")));
         };
         let (sink, writing) = Sink::start(name, to, Box::new(on_failure))?;
@@ -197,8 +202,11 @@ fn tell(report: &Report, output: &OutputArguments) -> Result<ExitCode, Failure> 
         }
     }
     if report.exit == ExitCode::Stopped {
-            let command: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
-            log::line(&format!("hint: this command, on the records that are pending, continues: {}", command.join(" ")));
+        let command: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
+        log::line(&format!(
+            "hint: this command, on the records that are pending, continues: {}",
+            command.join(" ")
+        ));
     }
     log::line(&report.tally.to_text(report.elapsed));
     if let Some(path) = &output.summary_json {

@@ -67,8 +67,9 @@ pub(super) fn meaning(arguments: &CallArguments, base_url: &str) -> Result<Meani
             template(id, &catalog, base_url)?
         }
     };
-    let paths: Vec<Input> =
-        positionals.map(|path| if path == "-" { Input::Stdin } else { Input::File(PathBuf::from(path)) }).collect();
+    let paths: Vec<Input> = positionals
+        .map(|path| if path == "-" { Input::Stdin } else { Input::File(PathBuf::from(path)) })
+        .collect();
     let paths = if paths.is_empty() { vec![Input::Stdin] } else { paths };
     if paths.iter().any(|input| matches!(input, Input::Stdin)) && std::io::stdin().is_terminal() {
         return Err(Failure::usage("no input: stdin is a terminal")
@@ -79,8 +80,10 @@ pub(super) fn meaning(arguments: &CallArguments, base_url: &str) -> Result<Meani
 
 fn template(id: &str, catalog: &Catalog, base_url: &str) -> Result<Endpoint, Failure> {
     if id.ends_with(".toml") || id.contains('/') {
-        return Err(Failure::configuration(format!("`{id}` looks like a destination file, which this version cannot read"))
-            .hint("give the endpoint id and options instead; an input goes behind the endpoint id"));
+        return Err(Failure::configuration(format!(
+            "`{id}` looks like a destination file, which this version cannot read"
+        ))
+        .hint("give the endpoint id and options instead; an input goes behind the endpoint id"));
     }
     let template = find(id, catalog)?;
     let routed = routed(&template, catalog)?;
@@ -91,8 +94,17 @@ pub(super) fn find(id: &str, catalog: &Catalog) -> Result<Arc<EndpointTemplate>,
     catalog.get(id).map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
 }
 
-fn manual(arguments: &CallArguments, url: &str, base_url: &str, catalog: &Catalog) -> Result<Endpoint, Failure> {
-    let absolute = if url.contains("://") { url.to_owned() } else { format!("{base_url}/{}", url.trim_start_matches('/')) };
+fn manual(
+    arguments: &CallArguments,
+    url: &str,
+    base_url: &str,
+    catalog: &Catalog,
+) -> Result<Endpoint, Failure> {
+    let absolute = if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("{base_url}/{}", url.trim_start_matches('/'))
+    };
     let pattern = UrlPattern::parse(&absolute).map_err(|error| Failure::configuration(error.to_string()))?;
     let method = arguments.manual.method.as_deref().unwrap_or("POST").to_ascii_uppercase();
     let method = match method.as_str() {
@@ -100,7 +112,9 @@ fn manual(arguments: &CallArguments, url: &str, base_url: &str, catalog: &Catalo
             .parse::<http::Method>()
             .map_err(|error| Failure::usage(format!("method `{method}`: {error}")))?,
         _ => {
-            return Err(Failure::usage(format!("method `{method}` is not one of GET, POST, PUT, PATCH, DELETE")));
+            return Err(Failure::usage(format!(
+                "method `{method}` is not one of GET, POST, PUT, PATCH, DELETE"
+            )));
         }
     };
     let known = known_template(&pattern, &method, base_url, catalog);
@@ -127,7 +141,8 @@ fn known_template(
     let path = pattern.path();
     let path = path.strip_prefix(&base.path())?;
     // A placeholder stands for any one segment.
-    let sample: String = path.split('/').map(|part| if part.contains('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
+    let sample: String =
+        path.split('/').map(|part| if part.contains('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
     catalog.matching(method, &sample).into_iter().next()
 }
 
@@ -139,7 +154,9 @@ pub(super) fn inputs(arguments: &CallArguments, paths: &[Input]) -> Result<Input
         Some("\\t" | "tab") => Some(b'\t'),
         Some(text) if text.len() == 1 && !matches!(text, "\"" | "\n" | "\r") => Some(text.as_bytes()[0]),
         Some(text) => {
-            return Err(Failure::usage(format!("`--csv-delimiter` is `{text}`, which is not one ASCII character")));
+            return Err(Failure::usage(format!(
+                "`--csv-delimiter` is `{text}`, which is not one ASCII character"
+            )));
         }
     };
     let settings = record::Settings {
@@ -157,7 +174,11 @@ pub(super) fn inputs(arguments: &CallArguments, paths: &[Input]) -> Result<Input
 }
 
 /// Compiles the mapping; `columns` are the CSV headers of the inputs, which a `--map` must not miss.
-pub(super) fn mapping(arguments: &CallArguments, endpoint: Endpoint, order: mapping::Order) -> Result<Mapping, Failure> {
+pub(super) fn mapping(
+    arguments: &CallArguments,
+    endpoint: Endpoint,
+    order: mapping::Order,
+) -> Result<Mapping, Failure> {
     let given = &arguments.mapping;
     let options = mapping::Options {
         map: given.map.clone(),
@@ -192,23 +213,28 @@ pub(super) fn refused(error: &dyn std::error::Error, hint: Option<impl Into<Stri
 
 /// Every template of the catalog, in the order of their groups.
 pub(super) fn all(catalog: &Catalog) -> Result<Vec<Arc<EndpointTemplate>>, Failure> {
-    let mut templates = catalog.all().map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))?;
+    let mut templates =
+        catalog.all().map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))?;
     templates.sort_by(|a, b| (&a.group, &a.id).cmp(&(&b.group, &b.id)));
     Ok(templates)
 }
 
 /// The template that some calls of this one are routed to.
-pub(super) fn routed(template: &EndpointTemplate, catalog: &Catalog) -> Result<Option<Arc<EndpointTemplate>>, Failure> {
+pub(super) fn routed(
+    template: &EndpointTemplate,
+    catalog: &Catalog,
+) -> Result<Option<Arc<EndpointTemplate>>, Failure> {
     template.route.as_ref().map(|route| find(&route.to, catalog)).transpose()
 }
 
 /// The headers given by flags.
 pub(super) fn headers(given: &ManualArguments) -> Result<Vec<(String, String)>, Failure> {
-    let several = given.headers.iter().flat_map(|headers| headers.split(',')).filter(|text| !text.trim().is_empty());
+    let several =
+        given.headers.iter().flat_map(|headers| headers.split(',')).filter(|text| !text.trim().is_empty());
     let pair = |text: &str| {
-        let (name, value) = text.split_once(':').ok_or_else(|| {
-            Failure::configuration(format!("header `{text}` is not NAME:VALUE"))
-        })?;
+        let (name, value) = text
+            .split_once(':')
+            .ok_or_else(|| Failure::configuration(format!("header `{text}` is not NAME:VALUE")))?;
         Header::public(name.trim(), value.trim()).map_err(|error| refused(&error, error.hint()))?;
         Ok((name.trim().to_owned(), value.trim().to_owned()))
     };
@@ -259,7 +285,9 @@ pub(super) fn concurrency(wanted: u16) -> usize {
     let Some(limit) = open_files_limit() else { return wanted };
     let most = (limit.saturating_sub(32)).max(1);
     if wanted > most {
-        tracing::warn!("`--concurrency {wanted}` is more than this process may open files ({limit}): {most} calls at once");
+        tracing::warn!(
+            "`--concurrency {wanted}` is more than this process may open files ({limit}): {most} calls at once"
+        );
     }
     wanted.min(most)
 }

@@ -180,7 +180,8 @@ impl UrlPattern {
     }
 }
 
-const SEGMENT: &str = "a text, number or boolean that is not empty, `.` or `..`, and has no control character";
+const SEGMENT: &str =
+    "a text, number or boolean that is not empty, `.` or `..`, and has no control character";
 
 fn push_pieces<'v>(
     out: &mut String,
@@ -223,7 +224,8 @@ fn push_value(out: &mut String, field: &str, value: Option<&Value>) -> Result<()
 fn is_dots(segment: &str) -> bool {
     segment == "."
         || segment == ".."
-        || (segment.len() <= 6 && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
+        || (segment.len() <= 6
+            && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
 }
 
 fn strip_scheme(url: &str) -> Option<&str> {
@@ -236,9 +238,7 @@ fn strip_scheme(url: &str) -> Option<&str> {
 fn check_literal(url: &str, tail: &str) -> Result<(), PatternError> {
     let before = url[..url.len() - tail.len()].chars().count();
     match tail.chars().enumerate().find(|(_, c)| *c == '#' || *c == '\\' || *c == ' ' || c.is_control()) {
-        Some((i, found)) => {
-            Err(PatternError::Character { url: url.to_owned(), found, at: before + i + 1 })
-        }
+        Some((i, found)) => Err(PatternError::Character { url: url.to_owned(), found, at: before + i + 1 }),
         None => Ok(()),
     }
 }
@@ -300,8 +300,16 @@ mod tests {
 
     #[test]
     fn values_that_cannot_stand_in_a_url_are_refused() {
-        for value in [json!(""), json!("."), json!(".."), json!(null), json!([1]), json!({}), json!("a\r\nb"), json!("\0")]
-        {
+        for value in [
+            json!(""),
+            json!("."),
+            json!(".."),
+            json!(null),
+            json!([1]),
+            json!({}),
+            json!("a\r\nb"),
+            json!("\0"),
+        ] {
             let unfit = render("https://h/a/{x}", &value).unwrap_err();
             assert_eq!(unfit[0].field, "x", "{value}");
         }

@@ -126,9 +126,10 @@ impl Endpoint {
                 }
                 (!self.is_bodiless()).then_some(Place::Body)
             }
-            EndpointKind::Template { .. } => {
-                self.templates().find_map(|template| template.parameter(name)).map(|parameter| parameter.place)
-            }
+            EndpointKind::Template { .. } => self
+                .templates()
+                .find_map(|template| template.parameter(name))
+                .map(|parameter| parameter.place),
         }
     }
 
@@ -176,8 +177,10 @@ impl Endpoint {
             field: name.clone(),
             value: None,
             rule: format!("a parameter of {}", self.name()),
-            hint: crate::jq::nearest(name, self.parameters())
-                .map_or_else(|| Some(format!("--exclude {name}")), |near| Some(format!("did you mean `{near}`? --map {near}='{name}'"))),
+            hint: crate::jq::nearest(name, self.parameters()).map_or_else(
+                || Some(format!("--exclude {name}")),
+                |near| Some(format!("did you mean `{near}`? --map {near}='{name}'")),
+            ),
         };
         Invalid::fields(names.iter().map(problem).collect())
     }

@@ -38,7 +38,11 @@ impl Expression {
     ///
     /// # Errors
     /// A text for the record's owner: jq failed, or had several outputs.
-    pub fn value(&self, record: &Map<String, Value>, input: Option<&jq::Val>) -> Result<Option<Value>, String> {
+    pub fn value(
+        &self,
+        record: &Map<String, Value>,
+        input: Option<&jq::Val>,
+    ) -> Result<Option<Value>, String> {
         match self {
             Self::Field(name) => Ok(Some(record.get(name).cloned().unwrap_or(Value::Null))),
             Self::Jq(program) => {

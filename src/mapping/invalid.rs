@@ -44,9 +44,7 @@ impl Invalid {
     /// The details of the event's error: one entry a field.
     #[must_use]
     pub fn details(&self) -> Option<Value> {
-        let entry = |problem: &Problem| {
-            json!({"field": problem.field, "value": problem.value, "rule": problem.rule, "hint": problem.hint})
-        };
+        let entry = |problem: &Problem| json!({"field": problem.field, "value": problem.value, "rule": problem.rule, "hint": problem.hint});
         if self.problems.is_empty() {
             return self.hint.as_ref().map(|hint| json!([{ "hint": hint }]));
         }

@@ -13,8 +13,8 @@ mod invalid;
 mod notes;
 mod options;
 mod render;
-pub mod sample;
 mod request;
+pub mod sample;
 mod target;
 
 pub use confine::{PatternError, UrlPattern};
@@ -94,7 +94,12 @@ impl Mapping {
         }
     }
 
-    fn try_map(&self, record: &Record, object: Map<String, Value>, notes: &mut Notes) -> Result<Mapped, Invalid> {
+    fn try_map(
+        &self,
+        record: &Record,
+        object: Map<String, Value>,
+        notes: &mut Notes,
+    ) -> Result<Mapped, Invalid> {
         let cells = matches!(record.content, Content::Cells { .. });
         let value = self.needs_value.then(|| jq::from_map(object.clone()));
         if let Some(filter) = &self.filter
@@ -127,7 +132,11 @@ impl Mapping {
     }
 
     /// The values of `--map`, computed before the record is taken apart; `--set` needs none.
-    fn values(&self, object: &Map<String, Value>, value: Option<&jq::Val>) -> Result<Vec<Option<Value>>, Invalid> {
+    fn values(
+        &self,
+        object: &Map<String, Value>,
+        value: Option<&jq::Val>,
+    ) -> Result<Vec<Option<Value>>, Invalid> {
         let one = |assignment: &Assignment| match &assignment.from {
             Source::Constant(_) => Ok(None),
             Source::Expression(expression) => expression
@@ -137,7 +146,12 @@ impl Mapping {
         self.assignments.iter().map(one).collect()
     }
 
-    fn by_name(&self, object: Map<String, Value>, draft: &mut Draft<'_>, notes: &mut Notes) -> Result<(), Invalid> {
+    fn by_name(
+        &self,
+        object: Map<String, Value>,
+        draft: &mut Draft<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), Invalid> {
         if is_event(&object) {
             return Ok(());
         }
@@ -178,7 +192,8 @@ impl Mapping {
     fn order_of(&self, value: Option<&jq::Val>) -> Result<Option<String>, Invalid> {
         let OrderRule::By(program) = &self.order else { return Ok(None) };
         let first = program.run(value.cloned().unwrap_or_default()).next();
-        let output = first.transpose().and_then(|output| output.map(|output| jq::to_json(&output)).transpose());
+        let output =
+            first.transpose().and_then(|output| output.map(|output| jq::to_json(&output)).transpose());
         match output.map_err(|error| Invalid::program("--order-by", &error))? {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),

@@ -28,7 +28,8 @@ impl Notes {
         if self.fresh.is_empty() {
             return None;
         }
-        let names: Vec<String> = std::mem::take(&mut self.fresh).iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> =
+            std::mem::take(&mut self.fresh).iter().map(|name| format!("`{name}`")).collect();
         Some(format!(
             "left out, for the endpoint has no such parameter: {} (`--map TARGET=FIELD` places one, `--pass-unknown` sends them, `--exclude` silences this)",
             names.join(", ")

@@ -122,7 +122,9 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Form { option, .. } => Some(format!("write it as in `{option} name=…`; dots nest: `a.b=…`")),
+            Self::Form { option, .. } => {
+                Some(format!("write it as in `{option} name=…`; dots nest: `a.b=…`"))
+            }
             Self::UnknownTarget { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
             Self::UnknownTarget { endpoint, .. } => Some(format!(
                 "`roompipe endpoints show {endpoint}` lists the parameters; `--pass-unknown` sends others in the body"
@@ -130,7 +132,9 @@ impl Error {
             Self::BesideBody { .. } => Some("build the field inside the `--body` program".to_owned()),
             Self::Program { .. } => None,
             Self::UnknownColumn { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
-            Self::UnknownColumn { .. } => Some("columns are named by the header, letter by letter".to_owned()),
+            Self::UnknownColumn { .. } => {
+                Some("columns are named by the header, letter by letter".to_owned())
+            }
         }
     }
 }
@@ -146,11 +150,19 @@ impl Mapping {
             let (target, rest) = assignment("--map", "EXPR", text, options, &endpoint)?;
             let expression = Expression::compile(rest)
                 .map_err(|source| Error::Program { option: format!("--map {}", target.dotted()), source })?;
-            assignments.push(Assignment { option: text.clone(), target, from: Source::Expression(expression) });
+            assignments.push(Assignment {
+                option: text.clone(),
+                target,
+                from: Source::Expression(expression),
+            });
         }
         for text in &options.set {
             let (target, rest) = assignment("--set", "VALUE", text, options, &endpoint)?;
-            assignments.push(Assignment { option: text.clone(), target, from: Source::Constant(rest.to_owned()) });
+            assignments.push(Assignment {
+                option: text.clone(),
+                target,
+                from: Source::Constant(rest.to_owned()),
+            });
         }
         let filter = program("--where", options.filter.as_deref())?;
         let body = program("--body", options.body.as_deref())?;
@@ -183,7 +195,11 @@ impl Mapping {
     ///
     /// # Errors
     /// The first that is not.
-    pub fn check_columns<'c>(&self, input: &str, columns: impl Iterator<Item = &'c str> + Clone) -> Result<(), Error> {
+    pub fn check_columns<'c>(
+        &self,
+        input: &str,
+        columns: impl Iterator<Item = &'c str> + Clone,
+    ) -> Result<(), Error> {
         for assignment in &self.assignments {
             if let Source::Expression(Expression::Field(column)) = &assignment.from
                 && !columns.clone().any(|name| name == column)

@@ -53,7 +53,9 @@ impl Mapping {
     }
 
     fn manual_calls(&self, draft: &Draft<'_>, bodies: Option<Vec<Value>>) -> Vec<Call> {
-        let EndpointKind::Manual { method, url, effect, known } = &self.endpoint.kind else { return Vec::new() };
+        let EndpointKind::Manual { method, url, effect, known } = &self.endpoint.kind else {
+            return Vec::new();
+        };
         let bodies = match bodies {
             Some(bodies) => bodies.into_iter().map(Some).collect(),
             None if self.endpoint.is_bodiless() => vec![None],
@@ -180,8 +182,11 @@ impl Render<'_> {
         let sent = |template: &EndpointTemplate, name: &str| {
             template.parameter(name).is_some_and(|p| p.place == Place::Body && p.purpose == Purpose::Sent)
         };
-        let foreign: Vec<String> =
-            members.keys().filter(|name| !sent(&aim.template, name) && sent(&other.template, name)).cloned().collect();
+        let foreign: Vec<String> = members
+            .keys()
+            .filter(|name| !sent(&aim.template, name) && sent(&other.template, name))
+            .cloned()
+            .collect();
         for name in foreign {
             members.shift_remove(&name);
             notes.left_out(&name);
@@ -192,7 +197,9 @@ impl Render<'_> {
         let template = &aim.template;
         if let Some(members) = body.as_object_mut() {
             for name in &template.as_text {
-                if let Some(value) = members.get_mut(name).filter(|value| value.is_object() || value.is_array()) {
+                if let Some(value) =
+                    members.get_mut(name).filter(|value| value.is_object() || value.is_array())
+                {
                     *value = Value::String(value.to_string());
                 }
             }
@@ -268,14 +275,19 @@ fn fixed(body: &Value) -> Result<Bytes, Invalid> {
             field: masked_field(body).unwrap_or_default(),
             value: Some(format!("\"{REDACTED}\"")),
             rule: "the real value: this one was masked in an event".to_owned(),
-            hint: Some("map the field from where the real value is kept, or leave it out with `--exclude`".to_owned()),
+            hint: Some(
+                "map the field from where the real value is kept, or leave it out with `--exclude`"
+                    .to_owned(),
+            ),
         }]));
     }
     Ok(Bytes::from(text))
 }
 
 fn masked_field(value: &Value) -> Option<String> {
-    let join = |name: &str, below: String| if below.is_empty() { name.to_owned() } else { format!("{name}.{below}") };
+    let join = |name: &str, below: String| {
+        if below.is_empty() { name.to_owned() } else { format!("{name}.{below}") }
+    };
     match value {
         Value::String(text) => text.contains(REDACTED).then(String::new),
         Value::Object(members) => {

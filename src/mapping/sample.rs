@@ -25,7 +25,8 @@ pub fn run(
 ) -> Result<(), String> {
     let endpoint =
         Endpoint::template(BASE_URL, Arc::clone(template), routed).map_err(|error| error.to_string())?;
-    let pairs = |pairs: &[(String, String)]| pairs.iter().map(|(target, text)| format!("{target}={text}")).collect();
+    let pairs =
+        |pairs: &[(String, String)]| pairs.iter().map(|(target, text)| format!("{target}={text}")).collect();
     let options = Options {
         map: pairs(&sample.map),
         set: pairs(&sample.set),
@@ -43,14 +44,19 @@ pub fn run(
     match &sample.expect {
         Expectation::Requests(expected) => requests(expected, &calls),
         Expectation::Invalid { field, says, hint } => {
-            let problems: Vec<_> = calls.iter().filter_map(|call| call.as_ref().err()).flat_map(|i| &i.problems).collect();
+            let problems: Vec<_> =
+                calls.iter().filter_map(|call| call.as_ref().err()).flat_map(|i| &i.problems).collect();
             let fits = |wanted: &Option<String>, text: Option<&str>| {
                 wanted.as_ref().is_none_or(|wanted| text.is_some_and(|text| text.contains(wanted.as_str())))
             };
             let found = problems
                 .iter()
                 .any(|p| p.field == *field && fits(says, Some(&p.rule)) && fits(hint, p.hint.as_deref()));
-            if found { Ok(()) } else { Err(format!("`{field}` was not refused as expected; came: {}", shown(&calls))) }
+            if found {
+                Ok(())
+            } else {
+                Err(format!("`{field}` was not refused as expected; came: {}", shown(&calls)))
+            }
         }
     }
 }
@@ -70,7 +76,10 @@ fn record(sample: &Sample) -> Result<Record, String> {
 
 fn requests(expected: &[ExpectedRequest], calls: &[Result<Request, Invalid>]) -> Result<(), String> {
     let fits = expected.len() == calls.len()
-        && expected.iter().zip(calls).all(|(expected, call)| call.as_ref().is_ok_and(|call| is_as(expected, call)));
+        && expected
+            .iter()
+            .zip(calls)
+            .all(|(expected, call)| call.as_ref().is_ok_and(|call| is_as(expected, call)));
     if fits { Ok(()) } else { Err(format!("expected {}; came: {}", wanted(expected), shown(calls))) }
 }
 
@@ -122,7 +131,8 @@ fn behind_base(url: &str) -> (&str, Map<String, Value>) {
 fn wanted(expected: &[ExpectedRequest]) -> String {
     let mut out = String::new();
     for request in expected {
-        let _ = write!(out, "{} {} {}; ", request.method, request.path, request.body.clone().unwrap_or_default());
+        let _ =
+            write!(out, "{} {} {}; ", request.method, request.path, request.body.clone().unwrap_or_default());
     }
     out
 }

@@ -70,7 +70,11 @@ fn by_name_then_map_then_set() {
         (&["name=title"], &[], r#"POST /rooms {"size":3,"region":"eu","name":"b"}"#),
         (&["name=title"], &["name=c"], r#"POST /rooms {"size":3,"region":"eu","name":"c"}"#),
         (&["size=empty|."], &["region=us"], r#"POST /rooms {"name":"a","region":"us"}"#),
-        (&["size=.size*2"], &["recording_info.enabled=t"], r#"POST /rooms {"name":"a","region":"eu","size":6,"recording_info":{"enabled":true}}"#),
+        (
+            &["size=.size*2"],
+            &["recording_info.enabled=t"],
+            r#"POST /rooms {"name":"a","region":"eu","size":6,"recording_info":{"enabled":true}}"#,
+        ),
     ] {
         let actual = told(mapped(&options(map, set), template("create-room"), &record));
         let sorted = |text: &str| {
@@ -96,7 +100,9 @@ fn cells_are_coerced_by_schema_and_json_is_not() {
     ]);
     assert_eq!(
         told(mapped(&Options::default(), template("create-room"), &cells)),
-        [r#"POST /rooms {"name":"a","size":100,"large_room":true,"polls":["p1","p2"],"webhook":{"url":"https://x"},"recording_info":{"enabled":false}}"#]
+        [
+            r#"POST /rooms {"name":"a","size":100,"large_room":true,"polls":["p1","p2"],"webhook":{"url":"https://x"},"recording_info":{"enabled":false}}"#
+        ]
     );
     let text = json_record(&json!({"name": "a", "size": "100"}));
     let refused = told(mapped(&Options::default(), template("create-room"), &text));
@@ -174,7 +180,9 @@ fn fan_out_route_and_text() {
     let rtmp = json!({"room_id": "r", "meeting_url": "https://m", "rtmp_urls": ["rtmp://a/k"], "resolution": {"width": 1280, "height": 720}});
     assert_eq!(
         told(mapped(&Options::default(), template("start-live-stream"), &json_record(&rtmp))),
-        [r#"POST /external-streams/room/r/start {"meeting_url":"https://m","rtmp_urls":["rtmp://a/k"],"resolution":{"width":1280,"height":720}}"#]
+        [
+            r#"POST /external-streams/room/r/start {"meeting_url":"https://m","rtmp_urls":["rtmp://a/k"],"resolution":{"width":1280,"height":720}}"#
+        ]
     );
     let object = json!({"stream_id": "s", "payload": {"a": 1.50}, "duration": 5});
     assert_eq!(
@@ -227,7 +235,11 @@ fn manual_calls_send_what_the_url_does_not_use() {
 
 #[test]
 fn effects_follow_the_request() {
-    let effect = |endpoint: Endpoint, record: &Value| match mapped(&Options::default(), endpoint, &json_record(record)) {
+    let effect = |endpoint: Endpoint, record: &Value| match mapped(
+        &Options::default(),
+        endpoint,
+        &json_record(record),
+    ) {
         Mapped::Calls(calls) => calls[0].as_ref().unwrap().effect,
         other => panic!("{other:?}"),
     };
@@ -244,7 +256,8 @@ fn effects_follow_the_request() {
 
 #[test]
 fn a_masked_value_is_not_written_back() {
-    let record = json_record(&json!({"name": "a", "recording_info": {"upload_info": {"type": "s3", "location": "b",
+    let record =
+        json_record(&json!({"name": "a", "recording_info": {"upload_info": {"type": "s3", "location": "b",
         "credentials": {"key": "k", "secret": crate::template::REDACTED}}}}));
     let actual = told(mapped(&Options::default(), template("create-room"), &record));
     assert!(actual[0].starts_with("invalid: `recording_info.upload_info.credentials.secret`"), "{actual:?}");

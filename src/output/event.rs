@@ -105,7 +105,12 @@ impl Event<'_> {
     /// Appends the event as one line, newline included.
     pub fn write(&self, shown: Shown, out: &mut Vec<u8>) {
         let now = jiff::Timestamp::now();
-        let _ = write!(out, r#"{{"id":"{}","type":"{}","timestamp":"{now:.3}","data":{{"endpoint":"#, self.id, self.kind());
+        let _ = write!(
+            out,
+            r#"{{"id":"{}","type":"{}","timestamp":"{now:.3}","data":{{"endpoint":"#,
+            self.id,
+            self.kind()
+        );
         push_string(out, self.endpoint);
         let (index, of) = self.call;
         let _ = write!(

@@ -57,7 +57,12 @@ impl FileError {
 ///
 /// # Errors
 /// See [`FileError`].
-pub fn open_file(path: &Path, mode: FileMode, inputs: &[PathBuf], outputs: &[PathBuf]) -> Result<File, FileError> {
+pub fn open_file(
+    path: &Path,
+    mode: FileMode,
+    inputs: &[PathBuf],
+    outputs: &[PathBuf],
+) -> Result<File, FileError> {
     let is_same = |other: &PathBuf| same_file(path, other);
     if inputs.iter().any(is_same) {
         return Err(FileError::IsInput(path.to_owned()));
@@ -65,14 +70,19 @@ pub fn open_file(path: &Path, mode: FileMode, inputs: &[PathBuf], outputs: &[Pat
     if outputs.iter().any(is_same) {
         return Err(FileError::Twice(path.to_owned()));
     }
-    open(path, mode).map_err(|source| FileError::Open { path: path.to_owned(), source })?.ok_or_else(|| FileError::NotEmpty(path.to_owned()))
+    open(path, mode)
+        .map_err(|source| FileError::Open { path: path.to_owned(), source })?
+        .ok_or_else(|| FileError::NotEmpty(path.to_owned()))
 }
 
 fn open(path: &Path, mode: FileMode) -> io::Result<Option<File>> {
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).or_else(|error| {
-        // A pipe or a device may be write-only.
-        if path.exists() { OpenOptions::new().write(true).open(path) } else { Err(error) }
-    })?;
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).or_else(
+            |error| {
+                // A pipe or a device may be write-only.
+                if path.exists() { OpenOptions::new().write(true).open(path) } else { Err(error) }
+            },
+        )?;
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() == 0 {
         return Ok(Some(file));
@@ -118,7 +128,13 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "c\n");
         let linked = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &linked).unwrap();
-        assert!(matches!(open_file(&linked, FileMode::Append, &[path.clone()], &[]), Err(FileError::IsInput(_))));
-        assert!(matches!(open_file(&linked, FileMode::Append, &[], &[path.clone()]), Err(FileError::Twice(_))));
+        assert!(matches!(
+            open_file(&linked, FileMode::Append, &[path.clone()], &[]),
+            Err(FileError::IsInput(_))
+        ));
+        assert!(matches!(
+            open_file(&linked, FileMode::Append, &[], &[path.clone()]),
+            Err(FileError::Twice(_))
+        ));
     }
 }

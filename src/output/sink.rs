@@ -46,7 +46,11 @@ impl Sink {
     ///
     /// # Errors
     /// Where the system has no thread to give.
-    pub fn start(name: &str, to: Box<dyn Write + Send>, on_failure: OnFailure) -> io::Result<(Self, Writing)> {
+    pub fn start(
+        name: &str,
+        to: Box<dyn Write + Send>,
+        on_failure: OnFailure,
+    ) -> io::Result<(Self, Writing)> {
         let (lines, queue) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
         let failed = Arc::new(AtomicBool::new(false));
@@ -188,7 +192,8 @@ mod tests {
     #[tokio::test]
     async fn every_line_arrives_and_is_counted() {
         let to = Shared::default();
-        let (sink, writing) = Sink::start("t", Box::new(to.clone()), Box::new(|_| panic!("no failure"))).unwrap();
+        let (sink, writing) =
+            Sink::start("t", Box::new(to.clone()), Box::new(|_| panic!("no failure"))).unwrap();
         for i in 0..1000 {
             sink.send(format!("{i}\n").into_bytes()).await;
         }
@@ -204,7 +209,8 @@ mod tests {
         let told = Arc::new(Mutex::new(0));
         let tell = Arc::clone(&told);
         let on_failure: OnFailure = Box::new(move |_| *tell.lock().unwrap() += 1);
-        let (sink, writing) = Sink::start("t", Box::new(Shared(Arc::default(), Some(0))), on_failure).unwrap();
+        let (sink, writing) =
+            Sink::start("t", Box::new(Shared(Arc::default(), Some(0))), on_failure).unwrap();
         for _ in 0..10 {
             sink.send(b"line\n".to_vec()).await;
         }

@@ -99,7 +99,10 @@ impl Tally {
     /// Records counted against `--max-failures`.
     #[must_use]
     pub fn failures(&self) -> u64 {
-        [Outcome::Rejected, Outcome::Failed, Outcome::Unknown, Outcome::Invalid].map(|o| self.of(o)).iter().sum()
+        [Outcome::Rejected, Outcome::Failed, Outcome::Unknown, Outcome::Invalid]
+            .map(|o| self.of(o))
+            .iter()
+            .sum()
     }
 
     /// The exit code these counts alone have earned.
@@ -161,12 +164,24 @@ impl Tally {
             }
         }
         let seconds = elapsed.as_secs_f64();
-        let _ = write!(out, "\n{} {} in {seconds:.1} s ({:.0}/s)", self.calls, plural(self.calls, "call"), self.per_second(elapsed));
+        let _ = write!(
+            out,
+            "\n{} {} in {seconds:.1} s ({:.0}/s)",
+            self.calls,
+            plural(self.calls, "call"),
+            self.per_second(elapsed)
+        );
         if self.latency.len() > 0 {
             let [p50, p95, p99] = [0.50, 0.95, 0.99].map(|q| self.quantile_ms(q));
             let _ = write!(out, ", latency p50 {p50} ms, p95 {p95} ms, p99 {p99} ms");
         }
-        let _ = write!(out, ", {} {}, {} answered 429", self.retries, if self.retries == 1 { "retry" } else { "retries" }, self.rate_limited);
+        let _ = write!(
+            out,
+            ", {} {}, {} answered 429",
+            self.retries,
+            if self.retries == 1 { "retry" } else { "retries" },
+            self.rate_limited
+        );
         out
     }
 }
@@ -198,11 +213,19 @@ mod tests {
         tally.read();
         tally.record(Outcome::Pending);
         assert_eq!((tally.exit(), tally.settled(), tally.records_read()), (ExitCode::Stopped, 5, 5));
-        tally.call(Cost { attempts: 3, retries: 2, rate_limited: 1, latency: Some(Duration::from_millis(40)) });
+        tally.call(Cost {
+            attempts: 3,
+            retries: 2,
+            rate_limited: 1,
+            latency: Some(Duration::from_millis(40)),
+        });
         let json = tally.to_json(Duration::from_secs(2), ExitCode::Stopped);
         assert_eq!(json["outcomes"]["delivered"], 2);
         assert_eq!((&json["attempts"], &json["exit"]), (&3.into(), &75.into()));
         let text = tally.to_text(Duration::from_secs(2));
-        assert!(text.starts_with("5 read: 2 delivered, 1 invalid, 1 filtered, 1 pending\n1 call in 2.0 s"), "{text}");
+        assert!(
+            text.starts_with("5 read: 2 delivered, 1 invalid, 1 filtered, 1 pending\n1 call in 2.0 s"),
+            "{text}"
+        );
     }
 }

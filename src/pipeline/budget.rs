@@ -34,7 +34,8 @@ impl FailureBudget {
             }
         };
         spent.then(|| {
-            let message = format!("{failures} records were not delivered, more than the {self} of `--max-failures`");
+            let message =
+                format!("{failures} records were not delivered, more than the {self} of `--max-failures`");
             Reason::new(ExitCode::Stopped, message)
         })
     }
@@ -94,7 +95,11 @@ mod tests {
             ("5%", 94, 6, true),
         ] {
             let budget: FailureBudget = budget.parse().unwrap();
-            assert_eq!(budget.spent(&tally(delivered, rejected)).is_some(), spent, "{budget} {delivered} {rejected}");
+            assert_eq!(
+                budget.spent(&tally(delivered, rejected)).is_some(),
+                spent,
+                "{budget} {delivered} {rejected}"
+            );
         }
         for wrong in ["", "-1", "x", "101%", "5 %"] {
             assert!(wrong.parse::<FailureBudget>().is_err(), "{wrong}");

@@ -72,8 +72,7 @@ impl Reading {
             Mapped::Calls(calls) => calls,
         };
         let room = self.budget.take(record.len_bytes());
-        let subject =
-            Subject { position: record.position.clone(), content: SubjectContent::Record(record) };
+        let subject = Subject { position: record.position.clone(), content: SubjectContent::Record(record) };
         let job = Arc::new(Job::new(subject, calls.len(), room));
         self.board.admit(&job, calls);
     }

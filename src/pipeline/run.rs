@@ -118,8 +118,9 @@ impl Run {
         let in_time = wait(&board, &budget, &self.stop).await;
         watch.abort();
         workers.shutdown().await;
-        let emit_failures =
-            std::mem::take(&mut *workshop.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let emit_failures = std::mem::take(
+            &mut *workshop.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
         // The writers end when the last sender of lines is gone.
         drop(workshop);
         let mut end = End::default();
@@ -198,7 +199,9 @@ impl End {
     fn emitted(&mut self, (count, first): (u64, Option<String>)) {
         if let Some(first) = first {
             self.raise(ExitCode::Io);
-            self.messages.push(format!("--emit failed on {count} events, which went to stderr or dead letters: {first}"));
+            self.messages.push(format!(
+                "--emit failed on {count} events, which went to stderr or dead letters: {first}"
+            ));
         }
     }
 
@@ -207,7 +210,9 @@ impl End {
         let untold = tally.records_read() - tally.settled();
         if untold > 0 {
             (0..untold).for_each(|_| tally.record(Outcome::Pending));
-            self.messages.push(format!("{untold} records were neither sent nor told of: the outputs did not accept them"));
+            self.messages.push(format!(
+                "{untold} records were neither sent nor told of: the outputs did not accept them"
+            ));
         }
         let mut exit = self.exit.map_or(tally.exit(), |exit| exit.worst(tally.exit()));
         for reason in &stopped {

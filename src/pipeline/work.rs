@@ -36,7 +36,7 @@ impl Workshop {
             let Some((ticket, work)) = next else { return };
             match &work.what {
                 Ok(request) => {
-                    let settled = self.sender.send(Call::new(request), &mut ()).await;
+                    let settled = self.sender.send(Call::of(request), &mut ()).await;
                     self.tell_call(&work, request, &settled).await;
                 }
                 Err(invalid) => {

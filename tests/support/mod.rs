@@ -24,7 +24,9 @@ pub fn masked(line: &str) -> String {
         out = replace_after(&out, &key, &format!("{key}ID"), |c| c.is_ascii_hexdigit());
     }
     for suffix in [r#"timestamp":""#, r#"_at":""#] {
-        out = replace_after(&out, suffix, &format!("{suffix}TIME"), |c| c.is_ascii_alphanumeric() || "-:.".contains(c));
+        out = replace_after(&out, suffix, &format!("{suffix}TIME"), |c| {
+            c.is_ascii_alphanumeric() || "-:.".contains(c)
+        });
     }
     out = replace_after(&out, "/live-streams/room/", "/live-streams/room/ID", |c| c.is_ascii_hexdigit());
     out
