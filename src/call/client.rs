@@ -72,8 +72,11 @@ pub(super) struct Prepared {
     http: reqwest::Client,
     method: Method,
     url: Url,
+    headers: HeaderMap,
     body: Option<Bytes>,
-    json: bool,
+    secrets: Vec<HeaderValue>,
+    /// A header of the user is the authorization.
+    pub(super) own_authorization: bool,
     /// The token may travel with it.
     pub(super) takes_token: bool,
 }
@@ -112,26 +115,14 @@ impl Client {
         Ok(Self { origin: Origin::of(&base), setup, timeout, http, direct, proxy_is_remote })
     }
 
-    /// True where a header of the user is the authorization.
-    pub(super) fn has_own_authorization(&self) -> bool {
-        self.setup.headers.iter().any(Header::is_authorization)
-    }
-
-    /// The values that must not come back in an answer's body.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
-        self.setup.headers.iter().filter(|header| header.is_secret()).map(|header| secret_part(&header.value))
-    }
-
-    fn carries_secret_header(&self) -> bool {
-        self.setup.headers.iter().any(Header::is_secret)
-    }
-
-    /// Makes a request ready, and confines its credentials.
-    pub(super) fn prepare(&self, request: &Request) -> Result<Prepared, Unsendable> {
+    /// Makes a request ready with headers of its own, and confines its credentials.
+    pub(super) fn prepare(&self, request: &Request, own: &[Header]) -> Result<Prepared, Unsendable> {
         let url = call_url(&request.url).map_err(Unsendable::Url)?;
-        let takes_token = self.setup.has_token && !self.has_own_authorization() && self.origin.is_of(&url);
+        let all = || self.setup.headers.iter().chain(own);
+        let own_authorization = all().any(Header::is_authorization);
+        let takes_token = self.setup.has_token && !own_authorization && self.origin.is_of(&url);
         let local = is_local(&url);
-        if url.scheme() == "http" && (takes_token || self.carries_secret_header()) {
+        if url.scheme() == "http" && (takes_token || all().any(Header::is_secret)) {
             if !local {
                 let origin = url.origin().ascii_serialization();
                 return Err(Unsendable::Configuration(Error::PlainHttp { origin }));
@@ -141,10 +132,14 @@ impl Client {
             }
         }
         let http = self.route(local).map_err(Unsendable::Configuration)?.clone();
-        let json =
-            request.body.is_some() && !self.setup.headers.iter().any(|header| header.name == CONTENT_TYPE);
+        let mut headers: HeaderMap = own.iter().map(|own| (own.name.clone(), own.value.clone())).collect();
+        if request.body.is_some() && !all().any(|header| header.name == CONTENT_TYPE) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let secrets = all().filter(|header| header.is_secret()).map(|header| header.value.clone()).collect();
         let Request { method, body, .. } = request;
-        Ok(Prepared { http, method: method.clone(), url, body: body.clone(), json, takes_token })
+        let (method, body) = (method.clone(), body.clone());
+        Ok(Prepared { http, method, url, headers, body, secrets, own_authorization, takes_token })
     }
 
     fn route(&self, local: bool) -> Result<&reqwest::Client, Error> {
@@ -187,13 +182,16 @@ impl Client {
 }
 
 impl Prepared {
+    /// The values that must not come back in an answer's body, besides the token.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        self.secrets.iter().map(secret_part)
+    }
+
     fn request(&self, authorization: Option<&HeaderValue>) -> reqwest::Request {
         let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
+        request.headers_mut().clone_from(&self.headers);
         if let Some(value) = authorization {
             request.headers_mut().insert(AUTHORIZATION, value.clone());
-        }
-        if self.json {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if let Some(body) = &self.body {
             *request.body_mut() = Some(body.clone().into());

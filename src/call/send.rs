@@ -12,6 +12,7 @@ use super::backoff::Waits;
 use super::client::{Prepared, secret_part};
 use super::credentials::AppClaims;
 use super::failure::Failure;
+use super::header::Header;
 use super::hook::BeforeAttempt;
 use super::rules;
 use super::sender::Sender;
@@ -29,6 +30,8 @@ pub struct Call<'a> {
     pub request: &'a Request,
     /// What is known about its answers.
     pub rules: &'a dyn AnswerRules,
+    /// Headers for this call only, besides those of the run.
+    pub headers: &'a [Header],
     /// It needs an app token for these claims, not a management token.
     pub app: Option<&'a AppClaims>,
     /// An earlier run may have sent it, and never learnt what became of it.
@@ -39,7 +42,7 @@ impl<'a> Call<'a> {
     /// A call that nobody has sent before, with a management token.
     #[must_use]
     pub fn new(request: &'a Request, rules: &'a dyn AnswerRules) -> Self {
-        Self { request, rules, app: None, maybe_applied: false }
+        Self { request, rules, headers: &[], app: None, maybe_applied: false }
     }
 
     /// The same, with the rules of the request's template.
@@ -249,7 +252,7 @@ impl<'a> Sending<'a> {
     fn answered<'b>(&mut self, raw: Raw, bearer: Option<&'b Bearer>, began: Instant) -> Brought<'b> {
         let sender = self.sender;
         let token = bearer.map(|bearer| secret_part(&bearer.value));
-        let secrets = token.into_iter().chain(sender.client.secrets());
+        let secrets = token.into_iter().chain(self.prepared.secrets());
         let rules = self.call.rules;
         let Reading { seen, response, error, value, stated_delay, date } =
             answer::read(raw.without(secrets), rules);
@@ -318,7 +321,7 @@ impl<'a> Sending<'a> {
         let sender = self.sender;
         let rejected = Next::Settle(verdict::when_rejected(self.call.request.effect, self.maybe_applied));
         let Some(bearer) = bearer else {
-            sender.refused_without_token();
+            sender.refused_without_token(self.prepared.own_authorization);
             return if sender.stop.is_draining() { Next::Stopped } else { rejected };
         };
         let another = self.refused_token.replace(bearer.number).is_some_and(|number| number != bearer.number);

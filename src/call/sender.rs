@@ -62,7 +62,7 @@ impl Sender {
 
     /// Makes one call: sends it until it settles or the run stops.
     pub async fn send<H: BeforeAttempt>(&self, call: Call<'_>, hook: &mut H) -> Settled {
-        let settled = match self.client.prepare(call.request) {
+        let settled = match self.client.prepare(call.request, call.headers) {
             Ok(prepared) => Sending::new(self, call, prepared).run(hook).await,
             Err(unsendable) => return self.unsendable(unsendable),
         };
@@ -128,8 +128,8 @@ impl Sender {
     }
 
     /// Ends the run over a 401 to an attempt without a token of ours, unless the API takes other calls that way.
-    pub(super) fn refused_without_token(&self) {
-        if self.client.has_own_authorization() || !self.health(|health| health.any_success()) {
+    pub(super) fn refused_without_token(&self, own_authorization: bool) {
+        if own_authorization || !self.health(|health| health.any_success()) {
             let reason = Reason::new(ExitCode::Credentials, "the API wants another credential (401)");
             self.stop.drain(reason.hint("the token goes only to the origin of the base URL"));
         }

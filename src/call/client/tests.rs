@@ -36,7 +36,7 @@ fn token() -> HeaderValue {
 }
 
 async fn attempt(client: &Client, url: &str) -> Result<Raw, Failure> {
-    let prepared = client.prepare(&request(url)).unwrap();
+    let prepared = client.prepare(&request(url), &[]).unwrap();
     client.attempt(&prepared, Some(&token())).await
 }
 
@@ -61,6 +61,26 @@ async fn a_request_is_sent_as_it_is_with_little_around_it() {
 }
 
 #[tokio::test]
+async fn a_call_may_bring_headers_of_its_own() {
+    let server = FaultServer::start(|_, _| answer(200, "", "")).await;
+    let headers = vec![Header::public("X-Source", "etl").unwrap()];
+    let client = Client::new(Setup { headers, ..setup(&server.url("/")) }).unwrap();
+    let own = [
+        Header::public("X-Source", "webhook").unwrap(),
+        Header::public("Content-Type", "application/cloudevents+json").unwrap(),
+    ];
+    let prepared = client.prepare(&request(&server.url("/")), &own).unwrap();
+    client.attempt(&prepared, Some(&token())).await.unwrap();
+    let seen = &server.seen()[0];
+    assert_eq!(seen.header("x-source"), Some("webhook"));
+    assert_eq!(seen.header("content-type"), Some("application/cloudevents+json"));
+
+    let secret = [Header::secret("Webhook-Signature", "hush").unwrap()];
+    let refused = client.prepare(&request("http://other.example/"), &secret);
+    assert!(matches!(refused, Err(Unsendable::Configuration(Error::PlainHttp { .. }))));
+}
+
+#[tokio::test]
 async fn a_connection_is_used_again() {
     let server = FaultServer::start(|_, _| answer(200, "", "{}")).await;
     let client = Client::new(setup(&server.url("/"))).unwrap();
@@ -73,7 +93,7 @@ async fn a_connection_is_used_again() {
 #[test]
 fn the_token_goes_to_the_base_urls_origin_only() {
     let client = Client::new(setup("https://api.100ms.live/v2")).unwrap();
-    let takes = |url: &str| client.prepare(&request(url)).unwrap().takes_token;
+    let takes = |url: &str| client.prepare(&request(url), &[]).unwrap().takes_token;
     assert!(takes("https://api.100ms.live/v2/rooms"));
     assert!(takes("https://API.100MS.live:443/other"));
     for url in [
@@ -92,8 +112,8 @@ fn the_token_goes_to_the_base_urls_origin_only() {
 fn an_own_authorization_takes_the_tokens_place() {
     let headers = vec![Header::secret("Authorization", "Basic eDp5").unwrap()];
     let client = Client::new(Setup { headers, ..setup("https://api.100ms.live/v2") }).unwrap();
-    assert!(client.has_own_authorization());
-    assert!(!client.prepare(&request("https://api.100ms.live/v2")).unwrap().takes_token);
+    let prepared = client.prepare(&request("https://api.100ms.live/v2"), &[]).unwrap();
+    assert!(prepared.own_authorization && !prepared.takes_token);
 }
 
 #[test]
@@ -112,9 +132,9 @@ fn plain_http_carries_a_credential_only_to_this_machine() {
     }
     let headers = vec![Header::secret("X-Api-Key", "hush").unwrap()];
     let client = Client::new(Setup { headers, ..setup("https://api.100ms.live/v2") }).unwrap();
-    let refused = client.prepare(&request("http://other.example/"));
+    let refused = client.prepare(&request("http://other.example/"), &[]);
     assert!(matches!(refused, Err(Unsendable::Configuration(Error::PlainHttp { .. }))));
-    assert!(client.prepare(&request("https://other.example/")).is_ok());
+    assert!(client.prepare(&request("https://other.example/"), &[]).is_ok());
 }
 
 #[test]
@@ -145,7 +165,7 @@ fn urls_that_name_a_user_or_no_host_are_refused() {
     for url in
         ["https://user@api.100ms.live/v2", "https://:pw@api.100ms.live/", "file:///etc", "/rooms", "data:,x"]
     {
-        assert!(matches!(client.prepare(&request(url)), Err(Unsendable::Url(_))), "{url}");
+        assert!(matches!(client.prepare(&request(url), &[]), Err(Unsendable::Url(_))), "{url}");
     }
 }
 
