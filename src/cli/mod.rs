@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error.format(&mut command)),
     };
     let result = match cli.command {
-        Command::Run(arguments) => run::run(*arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Preview(arguments) => preview::run(&arguments),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),

@@ -33,13 +33,13 @@ pub(super) struct Arguments {
 }
 
 /// Runs to the end of the input.
-pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     log::start(&arguments.looks);
     let embedded = match arguments.call.target.emulator {
         true => Some(Embedded::start(arguments.call.target.emulator_journal.clone())?),
         false => None,
     };
-    let result = run_against(&arguments, embedded.as_ref());
+    let result = run_against(arguments, embedded.as_ref());
     let finished = embedded.map_or(Ok(()), Embedded::finish);
     let exit = result?;
     finished?;

@@ -209,7 +209,7 @@ fn push_value(out: &mut String, field: &str, value: Option<&Value>) -> Result<()
     };
     match value {
         Some(Value::String(text))
-            if !text.is_empty() && !is_dots(text) && !text.chars().any(char::is_control) =>
+            if !matches!(text.as_str(), "" | "." | "..") && !text.chars().any(char::is_control) =>
         {
             out.extend(utf8_percent_encode(text, ENCODED));
         }

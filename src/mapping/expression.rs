@@ -8,7 +8,7 @@ use crate::jq::{self, CompileError, Program};
 
 /// A compiled EXPR.
 #[derive(Debug)]
-pub enum Expression {
+pub(super) enum Expression {
     /// The name of an attribute.
     Field(String),
     /// A jq program run on the whole record.
@@ -20,7 +20,7 @@ impl Expression {
     ///
     /// # Errors
     /// Where the jq does not compile.
-    pub fn compile(text: &str) -> Result<Self, CompileError> {
+    pub(super) fn compile(text: &str) -> Result<Self, CompileError> {
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
         if !text.trim().is_empty() && text.chars().all(is_name) {
             return Ok(Self::Field(text.to_owned()));
@@ -30,7 +30,7 @@ impl Expression {
 
     /// True where the record must be turned into a jq value first.
     #[must_use]
-    pub fn is_jq(&self) -> bool {
+    pub(super) fn is_jq(&self) -> bool {
         matches!(self, Self::Jq(_))
     }
 
@@ -38,7 +38,7 @@ impl Expression {
     ///
     /// # Errors
     /// A text for the record's owner: jq failed, or had several outputs.
-    pub fn value(
+    pub(super) fn value(
         &self,
         record: &Map<String, Value>,
         input: Option<&jq::Val>,

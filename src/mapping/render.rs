@@ -87,8 +87,8 @@ impl Mapping {
 fn captured(template: &EndpointTemplate, path: &str) -> Map<String, Value> {
     let path = path.split('?').next().unwrap_or_default();
     // The base URL's own path stands in front; a template's path begins at one of the slashes.
-    let behind = path.match_indices('/').filter_map(|(at, _)| template.path.captures(&path[at..]));
-    let found = behind.last().unwrap_or_default();
+    let found =
+        path.rmatch_indices('/').find_map(|(at, _)| template.path.captures(&path[at..])).unwrap_or_default();
     found.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect()
 }
 

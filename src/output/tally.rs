@@ -171,7 +171,7 @@ impl Tally {
             plural(self.calls, "call"),
             self.per_second(elapsed)
         );
-        if self.latency.len() > 0 {
+        if !self.latency.is_empty() {
             let [p50, p95, p99] = [0.50, 0.95, 0.99].map(|q| self.quantile_ms(q));
             let _ = write!(out, ", latency p50 {p50} ms, p95 {p95} ms, p99 {p99} ms");
         }
