@@ -207,7 +207,8 @@ fn sign(
     lifetime: Duration,
 ) -> Result<SecretString, Error> {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let iat = now.saturating_sub(BACK_DATED).as_secs();
+    // A token that lives for seconds must not be spent before it is used.
+    let iat = now.saturating_sub(BACK_DATED.min(lifetime / 10)).as_secs();
     let claims = Claims {
         access_key,
         r#type: if app.is_some() { "app" } else { "management" },

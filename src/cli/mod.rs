@@ -49,7 +49,7 @@ enum Command {
     Preview(Box<preview::Arguments>),
     /// The catalog of endpoint templates.
     Endpoints(endpoints::Arguments),
-    /// Mint tokens.
+    /// Mint tokens, or look into one.
     Token(token::Arguments),
     /// Serve a local 100ms API with a demo workspace.
     Emulator(emulator::Arguments),

@@ -1,11 +1,13 @@
-//! `roompipe token`: tokens on stdout, the one place where a secret is meant to be seen.
+//! `roompipe token`: tokens on stdout, the one place where a secret is meant to be seen; and a look into a token.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
+use crate::call::{AppClaims, Credentials, Inspection, Validity, inspect};
 use crate::exit::ExitCode;
 
 use super::arguments::duration;
@@ -23,6 +25,10 @@ pub(super) struct Arguments {
 enum Kind {
     /// Print a management token, for calls of a server.
     Management(Management),
+    /// Print an app token, with which one user joins one room.
+    App(App),
+    /// Read a token from stdin; print its claims, its times and whether our secret signed it.
+    Inspect,
 }
 
 #[derive(Debug, Args)]
@@ -32,13 +38,93 @@ struct Management {
     valid_for: Duration,
 }
 
-/// Prints a token.
+#[derive(Debug, Args)]
+struct App {
+    /// The room's id
+    #[arg(long, value_name = "ID")]
+    room_id: String,
+    /// The role in it
+    #[arg(long, value_name = "NAME")]
+    role: String,
+    /// Your own id of the user [default: none]
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
+    /// How long it is valid
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
+    valid_for: Duration,
+}
+
+/// Prints or reads a token.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Kind::Management(management) = &arguments.kind;
-    let credentials = setup::credentials(false)?;
-    let token = credentials
-        .management_token(SystemTime::now(), management.valid_for)
-        .map_err(|error| Failure::configuration(format!("failed to {error}")))?;
+    let failed = |error: crate::call::Error| setup::refused(&error, error.hint());
+    let now = SystemTime::now();
+    let token = match &arguments.kind {
+        Kind::Inspect => return look(now),
+        Kind::Management(wanted) => {
+            setup::credentials(false)?.management_token(now, wanted.valid_for).map_err(failed)?
+        }
+        Kind::App(wanted) => {
+            let claims = AppClaims {
+                room_id: wanted.room_id.clone(),
+                role: wanted.role.clone(),
+                user_id: wanted.user_id.clone(),
+            };
+            setup::credentials(false)?.app_token(&claims, now, wanted.valid_for).map_err(failed)?.ok_or_else(
+                || {
+                    Failure::configuration(
+                        "an app token must be signed, and a ready management token signs nothing",
+                    )
+                    .hint("set HMS_ACCESS_KEY and HMS_SECRET, and unset HMS_MANAGEMENT_TOKEN")
+                },
+            )?
+        }
+    };
     writeln!(std::io::stdout().lock(), "{}", token.expose_secret())?;
     Ok(ExitCode::Done)
+}
+
+/// A token is a secret and never a flag: it comes from stdin.
+fn look(now: SystemTime) -> Result<ExitCode, Failure> {
+    if std::io::stdin().is_terminal() {
+        return Err(Failure::usage("no token: stdin is a terminal")
+            .hint("pipe it in: `roompipe token management | roompipe token inspect`"));
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .take(1 << 20)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::configuration(format!("failed to read the token: {error}")))?;
+    let text = text.trim();
+    let token: SecretString = text.strip_prefix("Bearer ").unwrap_or(text).into();
+    let credentials = Credentials::from_environment(|name| std::env::var(name).ok())
+        .map_err(|error| setup::refused(&error, error.hint()))?;
+    let seen =
+        inspect(&token, credentials.as_ref(), now).map_err(|error| setup::refused(&error, None::<String>))?;
+    writeln!(std::io::stdout().lock(), "{:#}", report(&seen))?;
+    let good = seen.signed != Some(false) && matches!(seen.validity, Validity::Valid(_));
+    Ok(if good { ExitCode::Done } else { ExitCode::SomeNot })
+}
+
+fn report(seen: &Inspection) -> serde_json::Value {
+    let signature = match seen.signed {
+        Some(true) => "valid",
+        Some(false) => "invalid",
+        None => "not checked: no HMS_SECRET",
+    };
+    let (state, seconds) = match seen.validity {
+        Validity::NotYet(left) => ("not valid yet", Some(left)),
+        Validity::Valid(left) => ("valid", left),
+        Validity::Expired(since) => ("expired", Some(since)),
+    };
+    let words = match seen.validity {
+        Validity::NotYet(_) => "valid_in_s",
+        Validity::Valid(_) => "valid_for_s",
+        Validity::Expired(_) => "expired_since_s",
+    };
+    let mut out = json!({"claims": seen.claims, "signature": signature, "time": state});
+    if let (Some(seconds), Some(members)) = (seconds, out.as_object_mut()) {
+        members.insert(words.to_owned(), seconds.as_secs().into());
+    }
+    out
 }

@@ -1,0 +1,109 @@
+//! What a token says: its header, claims and times, and whether its signature is ours.
+//!
+//! It judges nothing else: whether the API takes the token only the API knows.
+
+use std::time::{Duration, SystemTime};
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
+
+use super::credentials::{Credentials, Source};
+
+/// A token taken apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspection {
+    /// The claims, as they stand in the token.
+    pub claims: Map<String, Value>,
+    /// Whether the secret at hand signed it; nothing where there is no secret.
+    pub signed: Option<bool>,
+    /// Where the clock stands between `nbf` and `exp`.
+    pub validity: Validity,
+}
+
+/// Where the clock stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// `nbf` is still to come.
+    NotYet(Duration),
+    /// Between the two; so much is left.
+    Valid(Option<Duration>),
+    /// `exp` has passed.
+    Expired(Duration),
+}
+
+/// Why a text is no token.
+#[derive(Debug, thiserror::Error)]
+#[error("read the token: {0}")]
+pub struct NotAToken(jsonwebtoken::errors::Error);
+
+/// Takes a token apart.
+///
+/// # Errors
+/// It is not a JWT with an object of claims.
+pub fn inspect(
+    token: &SecretString,
+    credentials: Option<&Credentials>,
+    now: SystemTime,
+) -> Result<Inspection, NotAToken> {
+    let text = token.expose_secret();
+    let claims: Map<String, Value> =
+        jsonwebtoken::dangerous::insecure_decode_claims(text).map_err(NotAToken)?;
+    let signed = credentials.and_then(|credentials| match &credentials.source {
+        Source::Key { secret, .. } => Some(signed_by(text, secret)),
+        Source::Ready(_) | Source::File(_) => None,
+    });
+    let validity = validity(&claims, now);
+    Ok(Inspection { claims, signed, validity })
+}
+
+fn signed_by(token: &str, secret: &SecretString) -> bool {
+    // Only the signature is asked about here: the times are told apart from it.
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+    jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation).is_ok()
+}
+
+fn validity(claims: &Map<String, Value>, now: SystemTime) -> Validity {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(Duration::from_secs);
+    if let Some(ahead) = time("nbf").and_then(|nbf| nbf.checked_sub(now)).filter(|ahead| !ahead.is_zero()) {
+        return Validity::NotYet(ahead);
+    }
+    match time("exp") {
+        None => Validity::Valid(None),
+        Some(exp) if exp > now => Validity::Valid(Some(exp - now)),
+        Some(exp) => Validity::Expired(now - exp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signature_and_times_are_told_apart() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let credentials = Credentials::key("key-1", "secret".into());
+        let other = Credentials::key("key-1", "another".into());
+        let hour = Duration::from_secs(3600);
+        let token = credentials.management_token(start, hour).unwrap();
+        let fresh = inspect(&token, Some(&credentials), start).unwrap();
+        assert_eq!(
+            (fresh.signed, fresh.validity),
+            (Some(true), Validity::Valid(Some(hour - super::super::BACK_DATED)))
+        );
+        assert_eq!(fresh.claims["access_key"], "key-1");
+        let late = inspect(&token, Some(&other), start + hour + hour).unwrap();
+        assert_eq!(
+            (late.signed, late.validity),
+            (Some(false), Validity::Expired(hour + super::super::BACK_DATED))
+        );
+        let early = inspect(&token, None, start - hour).unwrap();
+        assert_eq!((early.signed, early.validity), (None, Validity::NotYet(hour - super::super::BACK_DATED)));
+        assert!(inspect(&"no.token".into(), None, start).is_err());
+    }
+}
