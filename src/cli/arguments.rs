@@ -95,16 +95,10 @@ pub(super) struct ManualArguments {
     #[arg(long, value_name = "METHOD", env = "ROOMPIPE_METHOD", hide_env = true, requires = "url")]
     pub(super) method: Option<String>,
     /// A header of every call
-    #[arg(long, value_name = "NAME:VALUE", env = "ROOMPIPE_HEADER", hide_env = true)]
+    #[arg(long, value_name = "NAME:VALUE")]
     pub(super) header: Vec<String>,
-    /// Several headers of every call
-    #[arg(
-        long,
-        value_name = "NAME:VALUE,…",
-        env = "ROOMPIPE_HEADERS",
-        hide_env = true,
-        hide_short_help = true
-    )]
+    /// Several headers of every call; secret ones in ROOMPIPE_HEADERS, or lines of the file in ROOMPIPE_HEADERS_FILE
+    #[arg(long, value_name = "NAME:VALUE,…", hide_short_help = true)]
     pub(super) headers: Option<String>,
     /// What a repeat of the call does [default: by method, or of the endpoint at that path]
     #[arg(

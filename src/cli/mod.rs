@@ -14,6 +14,7 @@ mod run;
 mod setup;
 mod shell;
 mod token;
+mod wire;
 
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 

@@ -11,6 +11,7 @@ use crate::template::TokenKind;
 
 use super::arguments::{CallArguments, LooksArguments};
 use super::failure::Failure;
+use super::wire::{self, GivenHeader};
 use super::{log, setup};
 
 /// What `preview` takes.
@@ -51,11 +52,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         false => setup::base_url(arguments.call.target.base_url.as_deref()),
     };
     let meaning = setup::meaning(&arguments.call, &base_url)?;
-    let headers = setup::headers(&arguments.call.manual)?;
+    let headers = wire::headers(&arguments.call.manual)?;
+    let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
     let mapping = setup::mapping(&arguments.call, meaning.endpoint, Order::Template)?;
     let mut inputs = setup::inputs(&arguments.call, &meaning.paths)?;
     setup::check_columns(&mapping, &inputs)?;
-    let mut shown = Shown { form: arguments.form, headers, out: Vec::new(), invalid: false };
+    let mut shown = Shown { form: arguments.form, needs_token, headers, out: Vec::new(), invalid: false };
     let mut notes = Notes::default();
     let most = if arguments.all { u64::MAX } else { arguments.number };
     let mut stdout = std::io::stdout().lock();
@@ -81,7 +83,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 struct Shown {
     form: Form,
-    headers: Vec<(String, String)>,
+    needs_token: bool,
+    headers: Vec<GivenHeader>,
     out: Vec<u8>,
     invalid: bool,
 }
@@ -213,11 +216,14 @@ impl Shown {
     }
 
     fn headers_of(&self, request: &Request, token: &str) -> Vec<(String, String)> {
-        let mut headers = vec![("Authorization".to_owned(), format!("Bearer {token}"))];
+        let mut headers = Vec::new();
+        if self.needs_token {
+            headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
+        }
         if request.body.is_some() {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
-        headers.extend(self.headers.iter().cloned());
+        headers.extend(self.headers.iter().map(|header| (header.name.clone(), header.shown().to_owned())));
         headers
     }
 }

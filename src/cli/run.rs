@@ -17,6 +17,7 @@ use super::arguments::{CallArguments, DeliveryArguments, LooksArguments, OutputA
 use super::emulator::Embedded;
 use super::failure::Failure;
 use super::preview::quoted;
+use super::wire::{self, GivenHeader};
 use super::{log, progress, setup};
 
 /// What `run` takes.
@@ -53,15 +54,16 @@ fn run_against(arguments: &Arguments, embedded: Option<&Embedded>) -> Result<Exi
     };
     let meaning = setup::meaning(&arguments.call, &base_url)?;
     let endpoint = meaning.endpoint.name().to_owned();
-    let needs_token = setup::same_origin(&base_url, meaning.endpoint.url());
+    let headers = wire::headers(&arguments.call.manual)?;
+    let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
     let order = setup::order(&arguments.delivery);
     let mapping = setup::mapping(&arguments.call, meaning.endpoint, order)?;
     let credentials = match needs_token {
-        true => Some(setup::credentials(embedded.is_some())?),
+        true => Some(wire::credentials(embedded.is_some())?),
         false => None,
     };
     let stop = Stop::new();
-    let sender = sender(arguments, &base_url, credentials, embedded.is_some(), &stop)?;
+    let sender = sender(arguments, &base_url, credentials, &headers, embedded.is_some(), &stop)?;
     let inputs = setup::inputs(&arguments.call, &meaning.paths)?;
     setup::check_columns(&mapping, &inputs)?;
     let (outputs, writings) = outputs(arguments, &meaning.paths, &stop)?;
@@ -70,7 +72,7 @@ fn run_against(arguments: &Arguments, embedded: Option<&Embedded>) -> Result<Exi
         inputs,
         mapping,
         sender,
-        concurrency: setup::concurrency(arguments.delivery.concurrency),
+        concurrency: wire::concurrency(arguments.delivery.concurrency),
         endpoint,
         outputs,
         writings,
@@ -94,11 +96,19 @@ fn sender(
     arguments: &Arguments,
     base_url: &str,
     credentials: Option<Credentials>,
+    headers: &[GivenHeader],
     emulator: bool,
     stop: &Stop,
 ) -> Result<Sender, Failure> {
-    let settings =
-        setup::call_settings(&arguments.call, &arguments.delivery, base_url, credentials, emulator, stop)?;
+    let settings = wire::call_settings(
+        &arguments.call,
+        &arguments.delivery,
+        base_url,
+        credentials,
+        headers,
+        emulator,
+        stop,
+    )?;
     Sender::new(settings).map_err(|error| setup::refused(&error, error.hint()))
 }
 

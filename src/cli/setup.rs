@@ -3,19 +3,14 @@
 //! Everything that can be wrong about a configuration is found here, before the first record.
 
 use std::io::IsTerminal as _;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::call::{self, Credentials, Header, Proxy, Rate, Retry, Stop};
-use crate::emulator::{DEMO_ACCESS_KEY, DEMO_SECRET};
 use crate::mapping::{self, Empty, Endpoint, Mapping, UrlPattern};
 use crate::record::{self, Format, Input, Inputs};
 use crate::template::{Catalog, Effect, EndpointTemplate};
 
-use super::arguments::{
-    CallArguments, DeliveryArguments, EffectWord, EmptyCell, InputFormat, ManualArguments, RetryWord,
-};
+use super::arguments::{CallArguments, DeliveryArguments, EffectWord, EmptyCell, InputFormat};
 use super::failure::Failure;
 
 /// The API's address (`api-reference` pages: "All v2 endpoints share this base").
@@ -227,20 +222,6 @@ pub(super) fn routed(
     template.route.as_ref().map(|route| find(&route.to, catalog)).transpose()
 }
 
-/// The headers given by flags.
-pub(super) fn headers(given: &ManualArguments) -> Result<Vec<(String, String)>, Failure> {
-    let several =
-        given.headers.iter().flat_map(|headers| headers.split(',')).filter(|text| !text.trim().is_empty());
-    let pair = |text: &str| {
-        let (name, value) = text
-            .split_once(':')
-            .ok_or_else(|| Failure::configuration(format!("header `{text}` is not NAME:VALUE")))?;
-        Header::public(name.trim(), value.trim()).map_err(|error| refused(&error, error.hint()))?;
-        Ok((name.trim().to_owned(), value.trim().to_owned()))
-    };
-    given.header.iter().map(String::as_str).chain(several).map(pair).collect()
-}
-
 /// Which calls keep their order.
 pub(super) fn order(delivery: &DeliveryArguments) -> mapping::Order {
     match (&delivery.order_by, delivery.unordered) {
@@ -258,86 +239,4 @@ pub(super) fn check_columns(mapping: &Mapping, inputs: &Inputs) -> Result<(), Fa
             .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))?;
     }
     Ok(())
-}
-
-/// The authority to call: the demo key for an emulator of ours, else what the environment offers.
-pub(super) fn credentials(emulator: bool) -> Result<Credentials, Failure> {
-    if emulator {
-        return Ok(Credentials::key(DEMO_ACCESS_KEY, DEMO_SECRET.into()));
-    }
-    let found = Credentials::from_environment(|name| std::env::var(name).ok())
-        .map_err(|error| refused(&error, error.hint()))?;
-    found.ok_or_else(|| {
-        Failure::configuration("no credentials: neither HMS_ACCESS_KEY and HMS_SECRET nor HMS_MANAGEMENT_TOKEN are set").hint(
-            "find access key and secret on https://dashboard.100ms.live/developer and export them; `--emulator` and `preview` need none",
-        )
-    })
-}
-
-/// True where a call goes to the origin of the base URL, the only one that gets the token.
-pub(super) fn same_origin(base_url: &str, url: &UrlPattern) -> bool {
-    UrlPattern::parse(base_url).is_ok_and(|base| base.origin().eq_ignore_ascii_case(url.origin()))
-}
-
-/// Every call in flight may hold a connection, and other files are open too.
-pub(super) fn concurrency(wanted: u16) -> usize {
-    let wanted = usize::from(wanted);
-    let Some(limit) = open_files_limit() else { return wanted };
-    let most = (limit.saturating_sub(32)).max(1);
-    if wanted > most {
-        tracing::warn!(
-            "`--concurrency {wanted}` is more than this process may open files ({limit}): {most} calls at once"
-        );
-    }
-    wanted.min(most)
-}
-
-#[cfg(target_os = "linux")]
-fn open_files_limit() -> Option<usize> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open_files_limit() -> Option<usize> {
-    None
-}
-
-/// How calls are made.
-pub(super) fn call_settings(
-    arguments: &CallArguments,
-    delivery: &DeliveryArguments,
-    base_url: &str,
-    credentials: Option<Credentials>,
-    emulator: bool,
-    stop: &Stop,
-) -> Result<call::Settings, Failure> {
-    let mut settings = call::Settings::new(base_url);
-    settings.credentials = credentials;
-    for (name, value) in headers(&arguments.manual)? {
-        settings.headers.push(Header::public(&name, &value).map_err(|error| refused(&error, error.hint()))?);
-    }
-    settings.concurrency = concurrency(delivery.concurrency);
-    settings.rate = match &delivery.rate {
-        Some(text) => Some(text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))?),
-        None => None,
-    };
-    settings.burst = delivery.burst.and_then(NonZeroU32::new);
-    settings.timeout = delivery.timeout;
-    settings.max_attempts = delivery.max_attempts;
-    settings.max_elapsed = delivery.max_elapsed;
-    settings.retry = match delivery.retry {
-        RetryWord::Safe => Retry::Safe,
-        RetryWord::Always => Retry::Always,
-        RetryWord::Never => Retry::Never,
-    };
-    settings.proxy = match (&arguments.target.proxy, emulator) {
-        (_, true) => Proxy::Direct,
-        (Some(url), false) => Proxy::Url(url.clone().into()),
-        (None, false) => Proxy::Environment,
-    };
-    settings.ca_cert = arguments.target.ca_cert.clone();
-    settings.stop = stop.clone();
-    Ok(settings)
 }

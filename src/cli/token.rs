@@ -12,7 +12,7 @@ use crate::exit::ExitCode;
 
 use super::arguments::duration;
 use super::failure::Failure;
-use super::setup;
+use super::{setup, wire};
 
 /// What `token` takes.
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let token = match &arguments.kind {
         Kind::Inspect => return look(now),
         Kind::Management(wanted) => {
-            setup::credentials(false)?.management_token(now, wanted.valid_for).map_err(failed)?
+            wire::credentials(false)?.management_token(now, wanted.valid_for).map_err(failed)?
         }
         Kind::App(wanted) => {
             let claims = AppClaims {
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 role: wanted.role.clone(),
                 user_id: wanted.user_id.clone(),
             };
-            setup::credentials(false)?.app_token(&claims, now, wanted.valid_for).map_err(failed)?.ok_or_else(
+            wire::credentials(false)?.app_token(&claims, now, wanted.valid_for).map_err(failed)?.ok_or_else(
                 || {
                     Failure::configuration(
                         "an app token must be signed, and a ready management token signs nothing",

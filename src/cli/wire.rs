@@ -1,0 +1,170 @@
+//! What was typed, and what the environment holds, about the wire: credentials, headers, pace, retries, proxy.
+//!
+//! A secret comes from the environment or a file; what comes as a flag is public.
+
+use std::num::NonZeroU32;
+
+use crate::call::{self, Credentials, Header, Proxy, Rate, Retry, Stop};
+use crate::emulator::{DEMO_ACCESS_KEY, DEMO_SECRET};
+use crate::mapping::UrlPattern;
+
+use super::arguments::{CallArguments, DeliveryArguments, ManualArguments, RetryWord};
+use super::failure::Failure;
+use super::setup::refused;
+
+/// Headers that may hold a secret: `NAME:VALUE` lines or commas, as in `--headers`.
+const SECRET_HEADERS: &str = "ROOMPIPE_HEADERS";
+
+/// A header of every call, as it was given.
+#[derive(Clone)]
+pub(super) struct GivenHeader {
+    pub(super) name: String,
+    value: String,
+    /// It came from the environment or a file, and is never shown.
+    secret: bool,
+}
+
+impl GivenHeader {
+    fn checked(&self) -> Result<Header, Failure> {
+        let made = match self.secret {
+            true => Header::secret(&self.name, &self.value),
+            false => Header::public(&self.name, &self.value),
+        };
+        made.map_err(|error| {
+            let hint = error
+                .hint()
+                .unwrap_or_else(|| format!("a header that is a secret goes into {SECRET_HEADERS}"));
+            refused(&error, Some(hint))
+        })
+    }
+
+    /// The value for people.
+    pub(super) fn shown(&self) -> &str {
+        if self.secret { "<secret>" } else { &self.value }
+    }
+}
+
+/// The headers given by flags (public), and by the environment or the file it names (secret).
+pub(super) fn headers(given: &ManualArguments) -> Result<Vec<GivenHeader>, Failure> {
+    let mut all = Vec::new();
+    for text in &given.header {
+        all.push(header(text, false)?);
+    }
+    if let Some(several) = &given.headers {
+        listed(several, ',', false, &mut all)?;
+    }
+    if let Ok(several) = std::env::var(SECRET_HEADERS) {
+        listed(&several, ',', true, &mut all)?;
+    }
+    if let Ok(path) = std::env::var(format!("{SECRET_HEADERS}_FILE")) {
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::configuration(format!(
+                "failed to read `{path}`, which {SECRET_HEADERS}_FILE names: {error}"
+            ))
+        })?;
+        listed(&text, '\n', true, &mut all)?;
+    }
+    for header in &all {
+        header.checked()?;
+    }
+    Ok(all)
+}
+
+fn listed(text: &str, separator: char, secret: bool, all: &mut Vec<GivenHeader>) -> Result<(), Failure> {
+    for one in text.split(separator).map(str::trim).filter(|one| !one.is_empty()) {
+        all.push(header(one, secret)?);
+    }
+    Ok(())
+}
+
+fn header(text: &str, secret: bool) -> Result<GivenHeader, Failure> {
+    let (name, value) = text.split_once(':').ok_or_else(|| {
+        // The text may be a secret whose name was forgotten.
+        let shown = if secret { format!("in {SECRET_HEADERS}") } else { format!("`{text}`") };
+        Failure::configuration(format!("header {shown} is not NAME:VALUE"))
+    })?;
+    Ok(GivenHeader { name: name.trim().to_owned(), value: value.trim().to_owned(), secret })
+}
+
+/// True where a call needs a token of ours: it goes to the origin of the base URL, the only one that gets it, and
+/// brings no authorization of its own.
+pub(super) fn needs_token(base_url: &str, url: &UrlPattern, headers: &[GivenHeader]) -> bool {
+    let own = headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization"));
+    !own && UrlPattern::parse(base_url).is_ok_and(|base| base.origin().eq_ignore_ascii_case(url.origin()))
+}
+
+/// The authority to call: the demo key for an emulator of ours, else what the environment offers.
+pub(super) fn credentials(emulator: bool) -> Result<Credentials, Failure> {
+    if emulator {
+        return Ok(Credentials::key(DEMO_ACCESS_KEY, DEMO_SECRET.into()));
+    }
+    let found = Credentials::from_environment(|name| std::env::var(name).ok())
+        .map_err(|error| refused(&error, error.hint()))?;
+    found.ok_or_else(|| {
+        Failure::configuration("no credentials: neither HMS_ACCESS_KEY and HMS_SECRET nor HMS_MANAGEMENT_TOKEN are set").hint(
+            "find access key and secret on https://dashboard.100ms.live/developer and export them; `--emulator` and `preview` need none",
+        )
+    })
+}
+
+/// Every call in flight may hold a connection, and other files are open too.
+pub(super) fn concurrency(wanted: u16) -> usize {
+    let wanted = usize::from(wanted);
+    let Some(limit) = open_files_limit() else { return wanted };
+    let most = (limit.saturating_sub(32)).max(1);
+    if wanted > most {
+        tracing::warn!(
+            "`--concurrency {wanted}` is more than this process may open files ({limit}): {most} calls at once"
+        );
+    }
+    wanted.min(most)
+}
+
+#[cfg(target_os = "linux")]
+fn open_files_limit() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_files_limit() -> Option<usize> {
+    None
+}
+
+/// How calls are made.
+pub(super) fn call_settings(
+    arguments: &CallArguments,
+    delivery: &DeliveryArguments,
+    base_url: &str,
+    credentials: Option<Credentials>,
+    headers: &[GivenHeader],
+    emulator: bool,
+    stop: &Stop,
+) -> Result<call::Settings, Failure> {
+    let mut settings = call::Settings::new(base_url);
+    settings.credentials = credentials;
+    settings.headers = headers.iter().map(GivenHeader::checked).collect::<Result<_, _>>()?;
+    settings.concurrency = concurrency(delivery.concurrency);
+    settings.rate = match &delivery.rate {
+        Some(text) => Some(text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))?),
+        None => None,
+    };
+    settings.burst = delivery.burst.and_then(NonZeroU32::new);
+    settings.timeout = delivery.timeout;
+    settings.max_attempts = delivery.max_attempts;
+    settings.max_elapsed = delivery.max_elapsed;
+    settings.retry = match delivery.retry {
+        RetryWord::Safe => Retry::Safe,
+        RetryWord::Always => Retry::Always,
+        RetryWord::Never => Retry::Never,
+    };
+    settings.proxy = match (&arguments.target.proxy, emulator) {
+        (_, true) => Proxy::Direct,
+        (Some(url), false) => Proxy::Url(url.clone().into()),
+        (None, false) => Proxy::Environment,
+    };
+    settings.ca_cert = arguments.target.ca_cert.clone();
+    settings.stop = stop.clone();
+    Ok(settings)
+}
