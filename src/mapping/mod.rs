@@ -128,7 +128,7 @@ impl Mapping {
                 Some(outputs)
             }
         };
-        Ok(Mapped::Calls(self.calls(&draft, bodies, order.as_deref(), notes)))
+        Ok(Mapped::Calls(self.calls(draft, bodies, order.as_deref(), notes)))
     }
 
     /// The values of `--map`, computed before the record is taken apart; `--set` needs none.

@@ -22,18 +22,19 @@ impl Mapping {
     /// Makes the calls of one record. `bodies` are the outputs of the body program, where there is one.
     pub(super) fn calls(
         &self,
-        draft: &Draft<'_>,
+        mut draft: Draft<'_>,
         bodies: Option<Vec<Value>>,
         order: Option<&str>,
         notes: &mut Notes,
     ) -> Vec<Call> {
+        let mapped = Value::Object(std::mem::take(&mut draft.body));
         let mut calls = match &self.endpoint.kind {
-            EndpointKind::Manual { .. } => self.manual_calls(draft, bodies),
+            EndpointKind::Manual { .. } => self.manual_calls(&draft, mapped, bodies),
             EndpointKind::Template { own, routed } => {
                 let mut calls = Vec::with_capacity(1);
-                let bodies = bodies.unwrap_or_else(|| vec![Value::Object(draft.body.clone())]);
+                let bodies = bodies.unwrap_or_else(|| vec![mapped]);
                 for body in bodies {
-                    let render = Render { mapping: self, draft, own, routed: routed.as_ref() };
+                    let render = Render { mapping: self, draft: &draft, own, routed: routed.as_ref() };
                     match render.calls(body, notes) {
                         Ok(made) => calls.extend(made),
                         Err(problems) => calls.push(Err(Invalid::fields(problems))),
@@ -52,14 +53,14 @@ impl Mapping {
         calls
     }
 
-    fn manual_calls(&self, draft: &Draft<'_>, bodies: Option<Vec<Value>>) -> Vec<Call> {
+    fn manual_calls(&self, draft: &Draft<'_>, mapped: Value, bodies: Option<Vec<Value>>) -> Vec<Call> {
         let EndpointKind::Manual { method, url, effect, known } = &self.endpoint.kind else {
             return Vec::new();
         };
         let bodies = match bodies {
             Some(bodies) => bodies.into_iter().map(Some).collect(),
             None if self.endpoint.is_bodiless() => vec![None],
-            None => vec![Some(Value::Object(draft.body.clone()))],
+            None => vec![Some(mapped)],
         };
         let one = |body: Option<Value>| {
             let rendered = url.render(|name| draft.path.get(name), &Map::new());
