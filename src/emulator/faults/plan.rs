@@ -129,7 +129,7 @@ fn identity(request: &Parts, body: &Body) -> u64 {
 /// A number from 0 up to, not including, 100.
 fn percentile(seed: u64) -> f64 {
     const BITS: u32 = f64::MANTISSA_DIGITS;
-    #[expect(clippy::cast_precision_loss, reason = "only as many bits as fit are left")]
+    // Only as many bits as a float holds.
     let drawn = (mixed(seed) >> (u64::BITS - BITS)) as f64;
     drawn / (1_u64 << BITS) as f64 * 100.0
 }

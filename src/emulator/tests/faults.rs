@@ -9,9 +9,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use self::Seen::{Closed, Cut, Reset, Silence, Stalled, Whole};
 use super::{Bench, START, token};
 use crate::emulator::demo::DEMO_TEMPLATE_ID;
-use crate::emulator::{Faults, Settings, faults, run};
+use crate::emulator::{DRAIN, Faults, Settings, faults, run};
 
 /// An emulator behind a real socket, since only there an answer can get lost.
 struct Server {
@@ -19,6 +20,12 @@ struct Server {
     stop: oneshot::Sender<()>,
     task: JoinHandle<io::Result<()>>,
 }
+
+const MADE: &str = r#""name":"n""#;
+const HTML: &str = "\r\ncontent-type: text/html; charset=utf-8\r\n";
+
+/// A fault, what is seen of the answer, the status in the journal, whether the call is applied, pieces of the answer.
+type Row = (&'static str, Seen, Option<u16>, bool, &'static [&'static str]);
 
 /// What a client sees of an answer.
 #[derive(Debug, PartialEq)]
@@ -70,8 +77,7 @@ impl Server {
         let calls = self.journal().await.len();
         let mut stream = self.send(line, body).await;
         let mut text = String::new();
-        while *seen == Seen::Stalled && !text.split_once("\r\n\r\n").is_some_and(|(_, body)| !body.is_empty())
-        {
+        while *seen == Stalled && text.split_once("\r\n\r\n").is_none_or(|(_, body)| body.is_empty()) {
             let mut bytes = [0; 4096];
             let length = stream.read(&mut bytes).await.unwrap();
             assert_ne!(length, 0, "{text}");
@@ -82,12 +88,12 @@ impl Server {
         self.journal().await;
         let error = stream.try_read(&mut [0; 1]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{text}");
-        (if text.is_empty() { Seen::Silence } else { Seen::Stalled }, text)
+        (if text.is_empty() { Silence } else { Stalled }, text)
     }
 
     async fn journal(&self) -> Vec<Value> {
         let (seen, text) = self.call("GET /_control/journal", "").await;
-        assert_eq!(seen, Seen::Whole);
+        assert_eq!(seen, Whole);
         serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
     }
 }
@@ -97,11 +103,11 @@ async fn to_end(stream: &mut TcpStream) -> (Seen, String) {
     let end = stream.read_to_end(&mut bytes).await;
     let text = String::from_utf8(bytes).unwrap();
     let seen = match end {
-        Err(error) if text.is_empty() && error.kind() == io::ErrorKind::ConnectionReset => Seen::Reset,
+        Err(error) if text.is_empty() && error.kind() == io::ErrorKind::ConnectionReset => Reset,
         Err(error) => panic!("{error} after {text}"),
-        Ok(_) if text.is_empty() => Seen::Closed,
-        Ok(_) if missing(&text) > 0 => Seen::Cut,
-        Ok(_) => Seen::Whole,
+        Ok(_) if text.is_empty() => Closed,
+        Ok(_) if missing(&text) > 0 => Cut,
+        Ok(_) => Whole,
     };
     (seen, text)
 }
@@ -113,60 +119,46 @@ fn missing(text: &str) -> usize {
     promised.map_or(0, |length| length.parse::<usize>().unwrap()) - body.len()
 }
 
+const TABLE: &[Row] = &[
+    ("429=7", Whole, Some(429), false, &["\r\nretry-after: 7\r\n", r#""message":"rate limit exceeded"}"#]),
+    ("429-date=7", Whole, Some(429), false, &["\r\nretry-after: ", " GMT\r\n", "exceeded\"}"]),
+    (
+        "429-ratelimit=7",
+        Whole,
+        Some(429),
+        false,
+        &["\r\nratelimit-remaining: 0\r\n", "\r\nratelimit-reset: 7\r\n", "exceeded\"}"],
+    ),
+    ("429-text=7", Whole, Some(429), false, &[r#""message":"rate limit exceeded, retry after 7 seconds"}"#]),
+    ("429-bare", Whole, Some(429), false, &[r#"{"code":429,"message":"rate limit exceeded"}"#]),
+    ("401", Whole, Some(401), false, &[r#""details":["token is expired"]"#]),
+    ("408", Whole, Some(408), false, &[r#"{"code":408,"message":"request timeout"}"#]),
+    ("500", Whole, Some(500), false, &[r#"{"code":500,"message":"internal server error"}"#]),
+    ("500-html", Whole, Some(500), false, &[HTML, "<!DOCTYPE html>"]),
+    ("503", Whole, Some(503), false, &[r#"{"code":503,"message":"service unavailable"}"#]),
+    ("503-bare", Whole, Some(503), false, &["\r\ncontent-length: 0\r\n"]),
+    ("503-retry-after=7", Whole, Some(503), false, &["\r\nretry-after: 7\r\n", "content-length: 0\r\n"]),
+    ("status=425", Whole, Some(425), false, &[r#"{"code":425,"message":"too early"}"#]),
+    ("error-in-200", Whole, Some(200), false, &[r#"{"error":"something went wrong"}"#]),
+    ("captive-portal", Whole, Some(200), false, &[HTML, "Sign in"]),
+    ("redirect", Whole, Some(302), false, &["\r\nlocation: http://localhost:", "/v2/rooms?x=1\r\n"]),
+    ("redirect=307", Whole, Some(307), false, &["\r\nlocation: http://localhost:"]),
+    ("reset-before", Reset, None, false, &[]),
+    ("close-before", Closed, None, false, &[]),
+    ("no-answer", Silence, None, false, &[]),
+    ("status-after=504", Whole, Some(504), true, &[r#"{"code":504,"message":"gateway timeout"}"#]),
+    ("reset-after", Reset, None, true, &[]),
+    ("close-after", Closed, None, true, &[]),
+    ("no-answer-after", Silence, None, true, &[]),
+    ("stalled-body", Stalled, None, true, &["HTTP/1.1 200 OK\r\n", "{\"id\":\""]),
+    ("cut-body", Cut, None, true, &["HTTP/1.1 200 OK\r\n", "{\"id\":\""]),
+    ("slow-drip=0", Whole, Some(200), true, &["\r\ncontent-type: application/json\r\n", MADE]),
+];
+
 #[tokio::test]
 async fn every_fault_is_seen_as_such_and_applied_or_not_as_it_says() {
-    use Seen::{Closed, Cut, Reset, Silence, Stalled, Whole};
-    let made = r#""name":"n""#;
-    let html = "\r\ncontent-type: text/html; charset=utf-8\r\n";
-    let table: &[(&str, Seen, Option<u16>, bool, &[&str])] = &[
-        (
-            "429=7",
-            Whole,
-            Some(429),
-            false,
-            &["\r\nretry-after: 7\r\n", r#""message":"rate limit exceeded"}"#],
-        ),
-        ("429-date=7", Whole, Some(429), false, &["\r\nretry-after: ", " GMT\r\n", "exceeded\"}"]),
-        (
-            "429-ratelimit=7",
-            Whole,
-            Some(429),
-            false,
-            &["\r\nratelimit-remaining: 0\r\n", "\r\nratelimit-reset: 7\r\n", "exceeded\"}"],
-        ),
-        (
-            "429-text=7",
-            Whole,
-            Some(429),
-            false,
-            &[r#""message":"rate limit exceeded, retry after 7 seconds"}"#],
-        ),
-        ("429-bare", Whole, Some(429), false, &[r#"{"code":429,"message":"rate limit exceeded"}"#]),
-        ("401", Whole, Some(401), false, &[r#""details":["token is expired"]"#]),
-        ("408", Whole, Some(408), false, &[r#"{"code":408,"message":"request timeout"}"#]),
-        ("500", Whole, Some(500), false, &[r#"{"code":500,"message":"internal server error"}"#]),
-        ("500-html", Whole, Some(500), false, &[html, "<!DOCTYPE html>"]),
-        ("503", Whole, Some(503), false, &[r#"{"code":503,"message":"service unavailable"}"#]),
-        ("503-bare", Whole, Some(503), false, &["\r\ncontent-length: 0\r\n"]),
-        ("503-retry-after=7", Whole, Some(503), false, &["\r\nretry-after: 7\r\n", "content-length: 0\r\n"]),
-        ("status=425", Whole, Some(425), false, &[r#"{"code":425,"message":"too early"}"#]),
-        ("error-in-200", Whole, Some(200), false, &[r#"{"error":"something went wrong"}"#]),
-        ("captive-portal", Whole, Some(200), false, &[html, "Sign in"]),
-        ("redirect", Whole, Some(302), false, &["\r\nlocation: http://localhost:", "/v2/rooms?x=1\r\n"]),
-        ("redirect=307", Whole, Some(307), false, &["\r\nlocation: http://localhost:"]),
-        ("reset-before", Reset, None, false, &[]),
-        ("close-before", Closed, None, false, &[]),
-        ("no-answer", Silence, None, false, &[]),
-        ("status-after=504", Whole, Some(504), true, &[r#"{"code":504,"message":"gateway timeout"}"#]),
-        ("reset-after", Reset, None, true, &[]),
-        ("close-after", Closed, None, true, &[]),
-        ("no-answer-after", Silence, None, true, &[]),
-        ("stalled-body", Stalled, None, true, &["HTTP/1.1 200 OK\r\n", "{\"id\":\""]),
-        ("cut-body", Cut, None, true, &["HTTP/1.1 200 OK\r\n", "{\"id\":\""]),
-        ("slow-drip=0", Whole, Some(200), true, &["\r\ncontent-type: application/json\r\n", made]),
-    ];
     let mut untested: BTreeSet<&str> = faults::names().collect();
-    for (fault, seen, status, applied, pieces) in table {
+    for (fault, seen, status, applied, pieces) in TABLE {
         let name = fault.split('=').next().unwrap();
         untested.remove(name);
         let server = Server::start(with(&format!("{fault}:first1"))).await;
@@ -185,7 +177,7 @@ async fn every_fault_is_seen_as_such_and_applied_or_not_as_it_says() {
         // The same call once more is a call like any other.
         let (found, text) = server.call(line, body).await;
         assert!(
-            found == Whole && text.starts_with("HTTP/1.1 200 ") && text.contains(made),
+            found == Whole && text.starts_with("HTTP/1.1 200 ") && text.contains(MADE),
             "{fault}: {text}"
         );
 
@@ -203,7 +195,7 @@ async fn every_fault_is_seen_as_such_and_applied_or_not_as_it_says() {
 
 #[tokio::test]
 async fn a_cut_connection_brings_the_earlier_answers() {
-    for (fault, seen) in [("reset-after", Seen::Reset), ("close-before", Seen::Closed)] {
+    for (fault, seen) in [("reset-after", Reset), ("close-before", Closed)] {
         let server = Server::start(with(&format!("{fault}:only2"))).await;
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         let request = server.request("POST /v2/sink/x", "{}", "keep-alive");
@@ -225,7 +217,7 @@ async fn an_answer_without_a_body_gets_one_to_be_cut() {
     let server = Server::start(with("cut-body")).await;
     let line = format!("DELETE /v2/templates/{DEMO_TEMPLATE_ID}/roles/guest");
     let (seen, text) = server.call(&line, "").await;
-    assert!(seen == Seen::Cut && text.starts_with("HTTP/1.1 200 ") && text.ends_with("\r\n\r\n{"), "{text}");
+    assert!(seen == Cut && text.starts_with("HTTP/1.1 200 ") && text.ends_with("\r\n\r\n{"), "{text}");
     assert_eq!(server.journal().await[0]["effects"][0]["kind"], "role.deleted");
 }
 
@@ -234,7 +226,7 @@ async fn a_refused_call_that_gets_lost_still_changes_nothing() {
     let server = Server::start(with("reset-after")).await;
     let (seen, _) = server.call("POST /v2/rooms", r#"{"name":7}"#).await;
     let journal = server.journal().await;
-    assert_eq!((seen, &journal[0]["effects"]), (Seen::Reset, &json!([])));
+    assert_eq!((seen, &journal[0]["effects"]), (Reset, &json!([])));
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,7 +236,7 @@ async fn answers_that_never_come_hold_a_shutdown_up_no_longer_than_others() {
     let lines = || std::fs::read_to_string(&journal).unwrap_or_default().lines().count();
     let settings = Settings {
         journal: Some(journal.clone()),
-        ..with("no-answer:only1,stalled-body:only2,no-answer-after,slow-drip=1000000")
+        ..with("no-answer:only1,stalled-body:only2,no-answer-after:only3,slow-drip=1000000")
     };
     let server = Server::start(settings).await;
     let mut open = Vec::new();
@@ -254,8 +246,10 @@ async fn answers_that_never_come_hold_a_shutdown_up_no_longer_than_others() {
             tokio::task::yield_now().await;
         }
     }
+    let asked = tokio::time::Instant::now();
     server.stop.send(()).unwrap();
     server.task.await.unwrap().unwrap();
+    assert!(asked.elapsed() <= DRAIN * 2, "{:?}", asked.elapsed());
     assert_eq!(lines(), 4);
 }
 
