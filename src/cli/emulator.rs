@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::emulator::{self, DEMO_ACCESS_KEY, DEMO_SECRET, Settings};
+use crate::emulator::{self, DEMO_ACCESS_KEY, DEMO_SECRET, FAULTS_HELP, Faults, Rule, Settings};
 use crate::exit::ExitCode;
 
 use super::arguments::duration;
@@ -18,6 +18,7 @@ use super::log;
 
 /// What `emulator` takes.
 #[derive(Debug, Args)]
+#[command(after_help = FAULTS_HELP)]
 pub(super) struct Arguments {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 4100, env = "ROOMPIPE_EMULATOR_PORT", hide_env = true)]
@@ -37,6 +38,12 @@ pub(super) struct Arguments {
     /// Refuse fields that the documentation does not name
     #[arg(long)]
     strict: bool,
+    /// What goes wrong on purpose, and for which calls; see below [default: nothing]
+    #[arg(long, value_name = "FAULT,…", value_delimiter = ',')]
+    faults: Vec<Rule>,
+    /// Draws the calls of a fault's share; the same calls by the same seed get the same faults
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -50,6 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         rate_limit: arguments.rate_limit,
         time_scale: arguments.time_scale,
         strict: arguments.strict,
+        faults: Faults { rules: arguments.faults.clone(), seed: arguments.seed },
         ..Settings::default()
     };
     let runtime = runtime()?;

@@ -2,7 +2,7 @@
 //!
 //! It does not know calls, nor how bytes get onto a connection.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
@@ -12,11 +12,16 @@ use serde_json::json;
 pub(crate) struct Answer {
     /// The status line's number.
     pub(crate) status: StatusCode,
-    /// A JSON text, or nothing.
+    /// What it says, or nothing.
     pub(crate) body: Bytes,
-    /// The seconds a `Retry-After` header states.
-    pub(crate) retry_after: Option<u64>,
+    /// The body's media type.
+    pub(crate) media: &'static str,
+    /// The headers that do not come from the body.
+    pub(crate) headers: HeaderMap,
 }
+
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
 
 impl Answer {
     /// 200 with a value.
@@ -31,17 +36,34 @@ impl Answer {
 
     /// 204.
     pub(crate) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), retry_after: None }
+        Self::bare(StatusCode::NO_CONTENT)
     }
 
     /// 200 with a JSON text that is ready.
     pub(crate) fn text(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::OK, body: body.into(), retry_after: None }
+        Self { body: body.into(), ..Self::bare(StatusCode::OK) }
+    }
+
+    /// A status and nothing else.
+    pub(crate) fn bare(status: StatusCode) -> Self {
+        Self { status, body: Bytes::new(), media: JSON, headers: HeaderMap::new() }
+    }
+
+    /// A web page.
+    pub(crate) fn html(status: StatusCode, page: String) -> Self {
+        Self { body: page.into(), media: HTML, ..Self::bare(status) }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 
     fn with(status: StatusCode, value: &impl Serialize) -> Self {
         let body = serde_json::to_vec(value).expect("answers are objects with text keys");
-        Self { status, body: body.into(), retry_after: None }
+        Self { body: body.into(), ..Self::bare(status) }
     }
 }
 
@@ -107,7 +129,11 @@ impl From<Refusal> for Answer {
         if !refusal.details.is_empty() {
             body["details"] = json!(refusal.details);
         }
-        Self { retry_after: refusal.retry_after, ..Self::with(refusal.status, &body) }
+        let answer = Self::with(refusal.status, &body);
+        match refusal.retry_after {
+            Some(seconds) => answer.header(header::RETRY_AFTER, HeaderValue::from(seconds)),
+            None => answer,
+        }
     }
 }
 

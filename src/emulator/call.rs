@@ -113,6 +113,14 @@ impl Body {
         }
     }
 
+    /// The bytes on the wire, as far as they were kept.
+    pub(crate) fn text(&self) -> &[u8] {
+        match self {
+            Self::Json { text, .. } | Self::Broken { text, .. } => text,
+            Self::Empty | Self::TooLarge | Self::BrokenOff => &[],
+        }
+    }
+
     /// Refuses a body that did not come as a whole; such a call must not even do what needs no body.
     pub(crate) fn is_whole(&self) -> Result<(), Refusal> {
         match self {

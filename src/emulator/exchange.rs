@@ -1,7 +1,7 @@
 //! What happens to every call, whatever its route: read, checked, applied under one lock, written down, answered.
 //!
-//! This is the one place between the connection and the handlers, so whatever is to go wrong on purpose before or
-//! after a call is applied belongs here too. It does not know what any call means.
+//! This is the one place between the connection and the handlers, so whatever is to go wrong on purpose happens here:
+//! before a call is applied (then it is not applied at all), or after. It does not know what any call means.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,10 +20,13 @@ use super::answer::{Answer, Outcome, Refusal};
 use super::call::{Body, Call};
 use super::clock::Clock;
 use super::demo;
+use super::ending::Ending;
+use super::faults::{Fault, Plan};
 use super::journal::{Journal, Line};
-use super::routes::{Action, CONTROL_PREFIX, Route};
+use super::routes::{Action, CONTROL_PREFIX, Levers, Route};
 use super::store::Store;
 use super::token::{Report, Verifier};
+use super::wire::Cutter;
 
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
@@ -41,7 +44,7 @@ pub(crate) struct Exchange {
 
 struct Shared {
     store: Store,
-    journal: Journal,
+    levers: Levers,
     quota: Option<Quota>,
 }
 
@@ -72,45 +75,72 @@ impl Exchange {
             latency: settings.latency,
             strict: settings.strict,
             records: journal.records(),
-            shared: Mutex::new(Shared { store: demo::workspace(), journal, quota }),
+            shared: Mutex::new(Shared {
+                store: demo::workspace(),
+                levers: Levers { journal, faults: Plan::new(settings.faults) },
+                quota,
+            }),
         })
     }
 
     /// Ends the journal.
     pub(crate) fn close(&self) -> io::Result<()> {
-        self.shared().journal.close()
+        self.shared().levers.journal.close()
     }
 
     /// Takes one call from its request to its response.
-    pub(crate) async fn serve(self: Arc<Self>, route: &'static Route, request: Request) -> Response {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        route: &'static Route,
+        request: Request,
+        cutter: Cutter,
+    ) -> Response {
         let arrived = arrive(route, request).await;
         let controls = arrived.parts.uri.path().starts_with(CONTROL_PREFIX);
-        let answer = self.settle(route, &arrived, controls);
+        let (answer, ending) = self.settle(route, &arrived, controls);
         // Held back after it took effect: a client that gives up meanwhile cannot undo the call.
         if !controls && !self.latency.is_zero() {
             tokio::time::sleep(self.latency).await;
         }
-        self.respond(answer)
+        let mut response = ending.carry_out(answer, &cutter).await;
+        // The server adds the machine's own time; a clock that is off must show in the answer as well.
+        if self.clock_offset_s != 0
+            && let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(self.clock.now().into()))
+        {
+            response.headers_mut().insert(header::DATE, date);
+        }
+        response
     }
 
-    fn settle(&self, route: &Route, arrived: &Arrived, controls: bool) -> Answer {
+    fn settle(&self, route: &Route, arrived: &Arrived, controls: bool) -> (Answer, Ending) {
         let now = self.clock.now();
         let looked_at = self.records || !matches!(route.action, Action::Open(_));
         let token = looked_at.then(|| self.verifier.report(&arrived.parts.headers, now)).flatten();
         let mut shared = self.shared();
-        let (outcome, effects) = self.apply(route, arrived, token.as_ref(), now, &mut shared);
-        let answer = outcome.unwrap_or_else(Answer::from);
+        let fault = match controls {
+            true => None,
+            false => shared.levers.faults.next(&arrived.parts, &arrived.body),
+        };
+        let (outcome, effects) = match fault {
+            // Nothing of this answer is ever sent, unless the fault has one to put in its place.
+            Some(fault) if !fault.applied() => (Ok(Answer::no_content()), Vec::new()),
+            _ => self.apply(route, arrived, token.as_ref(), now, &mut shared),
+        };
+        let instead = fault.and_then(|fault| fault.answer(now, &arrived.parts));
+        let answer = instead.unwrap_or_else(|| outcome.unwrap_or_else(Answer::from));
+        let ending = fault.map_or(Ending::Whole, Fault::ending);
         if !controls {
-            shared.journal.append(&Line {
+            shared.levers.journal.append(&Line {
                 at: now,
                 request: &arrived.parts,
                 token: token.as_ref(),
                 body: &arrived.body,
-                status: answer.status.as_u16(),
+                fault: fault.map(Fault::name),
+                status: ending.is_complete().then(|| answer.status.as_u16()),
                 effects: &effects,
             });
         }
-        answer
+        (answer, ending)
     }
 
     fn apply(
@@ -137,29 +167,9 @@ impl Exchange {
         };
         let outcome = match route.action {
             Action::Managed(handler) | Action::Open(handler) => handler(&mut call),
-            Action::Control(handler) => handler(&mut call, &mut shared.journal),
+            Action::Control(handler) => handler(&mut call, &mut shared.levers),
         };
         (outcome, call.effects)
-    }
-
-    fn respond(&self, answer: Answer) -> Response {
-        let has_body = !answer.body.is_empty();
-        let mut response = Response::new(HttpBody::from(answer.body));
-        *response.status_mut() = answer.status;
-        let headers = response.headers_mut();
-        if has_body {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if let Some(seconds) = answer.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        // The server adds the machine's own time; a clock that is off must show in the answer as well.
-        if self.clock_offset_s != 0
-            && let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(self.clock.now().into()))
-        {
-            headers.insert(header::DATE, date);
-        }
-        response
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {

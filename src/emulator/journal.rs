@@ -36,8 +36,10 @@ pub(crate) struct Line<'a> {
     pub(crate) token: Option<&'a Report>,
     /// Its body.
     pub(crate) body: &'a Body,
-    /// The status it was answered.
-    pub(crate) status: u16,
+    /// What went wrong with it on purpose.
+    pub(crate) fault: Option<&'static str>,
+    /// The status it was answered, unless the answer did not get through as a whole.
+    pub(crate) status: Option<u16>,
     /// What it changed.
     pub(crate) effects: &'a [Value],
 }
@@ -131,7 +133,9 @@ struct Entry<'a> {
     headers: Headers<'a>,
     token: Option<&'a Report>,
     body: Shown<'a>,
-    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'static str>,
+    status: Option<u16>,
     effects: &'a [Value],
 }
 
@@ -146,6 +150,7 @@ impl<'a> Entry<'a> {
             headers: Headers(&line.request.headers),
             token: line.token,
             body: Shown::new(line.body),
+            fault: line.fault,
             status: line.status,
             effects: line.effects,
         }
@@ -213,7 +218,15 @@ mod tests {
         let mut journal = Journal::open(None, true).unwrap();
         let body = Body::read(Bytes::from_static(body.as_bytes()));
         let at = Timestamp::constant(1_750_000_000, 0);
-        journal.append(&Line { at, request: &request, token: None, body: &body, status: 200, effects: &[] });
+        journal.append(&Line {
+            at,
+            request: &request,
+            token: None,
+            body: &body,
+            fault: None,
+            status: Some(200),
+            effects: &[],
+        });
         String::from_utf8(journal.to_array()).unwrap()
     }
 

@@ -6,20 +6,23 @@
 //! other's mistake.
 //!
 //! A call's way: `router` finds its entry in the tables of `routes` → `exchange` reads the body, checks the token, takes the one lock, lets
-//! the handler work on the `store`, and adds the call to the `journal`. Whatever time does (a stream that starts, a
+//! the handler work on the `store`, and adds the call to the `journal`; `faults` says which calls go wrong, `ending` and
+//! `wire` how an answer gets lost. Whatever time does (a stream that starts, a
 //! token that expires) is computed from the `clock` when it is looked at; nothing runs in the background.
 //!
 //! | paths | what they are |
 //! | --- | --- |
 //! | `/v2/…` | the API; needs a management token signed with the secret of [`Settings`] |
 //! | `/v2/sink/{path}` | takes any JSON and looks at no token: a target for manually configured calls |
-//! | `/_control/…` | the journal, counts, and levers: open a session, move a stream on |
+//! | `/_control/…` | the journal, counts, faults, and levers: open a session, move a stream on |
 
 mod answer;
 mod call;
 mod clock;
 pub mod demo;
+mod ending;
 mod exchange;
+mod faults;
 mod journal;
 mod page;
 mod router;
@@ -27,6 +30,7 @@ mod routes;
 mod shape;
 mod store;
 mod token;
+mod wire;
 
 use std::fmt;
 use std::future::Future;
@@ -35,13 +39,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use self::clock::Clock;
 pub use self::demo::{DEMO_ACCESS_KEY, DEMO_SECRET};
 use self::exchange::Exchange;
+pub use self::faults::{FAULTS_HELP, Faults, NotAFault, Rule};
+use self::wire::{Cutter, Wires};
 
 /// How long after the shutdown signal unfinished calls may still take, on top of the latency of every call.
 ///
@@ -71,10 +76,12 @@ pub struct Settings {
     pub rate_limit: Option<u32>,
     /// Whether a 429 also states its delay as a `Retry-After` header.
     pub rate_limit_header: bool,
+    /// What goes wrong on purpose; `/_control/faults` replaces it.
+    pub faults: Faults,
 }
 
 impl Default for Settings {
-    /// The demo workspace's key, no latency, the natural speed, everything journalled in memory.
+    /// The demo workspace's key, no latency, the natural speed, no faults, everything journalled in memory.
     fn default() -> Self {
         Self {
             access_key: DEMO_ACCESS_KEY.to_owned(),
@@ -87,6 +94,7 @@ impl Default for Settings {
             strict: false,
             rate_limit: None,
             rate_limit_header: false,
+            faults: Faults::default(),
         }
     }
 }
@@ -103,6 +111,7 @@ impl fmt::Debug for Settings {
             .field("strict", &self.strict)
             .field("rate_limit", &self.rate_limit)
             .field("rate_limit_header", &self.rate_limit_header)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }
@@ -121,18 +130,12 @@ pub async fn run(
     let clock = Clock::system(settings.clock_offset_s);
     let exchange = Arc::new(Exchange::open(settings, clock)?);
     let (stopping, stopped) = oneshot::channel();
-    let listener = listener.tap_io(|stream| {
-        // Small answers on kept-alive connections must not wait for an acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "failed to switch off Nagle's algorithm");
-        }
+    let service = router::router(Arc::clone(&exchange)).into_make_service_with_connect_info::<Cutter>();
+    let serving = axum::serve(Wires(listener), service).with_graceful_shutdown(async move {
+        shutdown.await;
+        // The receiver is only gone when nobody waits for the drain any more.
+        let _ = stopping.send(());
     });
-    let serving =
-        axum::serve(listener, router::router(Arc::clone(&exchange))).with_graceful_shutdown(async move {
-            shutdown.await;
-            // The receiver is only gone when nobody waits for the drain any more.
-            let _ = stopping.send(());
-        });
     let overdue = async {
         if stopped.await.is_err() {
             std::future::pending::<()>().await;

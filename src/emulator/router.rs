@@ -6,16 +6,19 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::routing::on;
 
 use super::exchange::Exchange;
 use super::routes::{NO_METHOD, NO_PATH, Route, TABLES};
+use super::wire::Cutter;
 
 /// The web service that serves them all.
 pub(crate) fn router(exchange: Arc<Exchange>) -> Router {
     let serve = |route: &'static Route| {
-        move |State(exchange): State<Arc<Exchange>>, request: Request| exchange.serve(route, request)
+        move |State(exchange): State<Arc<Exchange>>,
+              ConnectInfo(cutter): ConnectInfo<Cutter>,
+              request: Request| { exchange.serve(route, request, cutter) }
     };
     let mut router = Router::new();
     for route in TABLES.iter().copied().flatten() {

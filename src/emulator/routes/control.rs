@@ -1,4 +1,5 @@
-//! The emulator's own paths: the journal, counts, and levers for what the API cannot do, such as joining a room.
+//! The emulator's own paths: the journal, counts, faults, and levers for what the API cannot do, such as joining a
+//! room.
 //!
 //! Calls to them need no token, are not held back, and are not journalled.
 
@@ -9,14 +10,26 @@ use uuid::Uuid;
 use super::{Action, Route, active_rooms, rooms};
 use crate::emulator::answer::{Answer, Outcome, Refusal};
 use crate::emulator::call::Call;
+use crate::emulator::faults::{Faults, Plan};
 use crate::emulator::journal::Journal;
 use crate::emulator::shape::{Checked, Field, Kind as Shape};
 use crate::emulator::store::{ExternalStream, Kind, LiveStream, Peer, Session, Status};
+
+/// What the levers move, besides the store.
+pub(crate) struct Levers {
+    /// All calls so far.
+    pub(crate) journal: Journal,
+    /// What is to go wrong.
+    pub(crate) faults: Plan,
+}
 
 pub(super) const ROUTES: &[Route] = &[
     lever(MethodFilter::GET, "/journal", journal),
     lever(MethodFilter::DELETE, "/journal", forget),
     lever(MethodFilter::GET, "/state", state),
+    lever(MethodFilter::GET, "/faults", faults),
+    lever(MethodFilter::PUT, "/faults", replace_faults),
+    lever(MethodFilter::DELETE, "/faults", clear_faults),
     lever(MethodFilter::POST, "/sessions", open_session),
     lever(MethodFilter::POST, "/sessions/{room_id}/peers", join),
     lever(MethodFilter::POST, "/streams/{stream_id}", move_stream),
@@ -25,11 +38,13 @@ pub(super) const ROUTES: &[Route] = &[
 const fn lever(
     method: MethodFilter,
     path: &'static str,
-    handler: fn(&mut Call<'_>, &mut Journal) -> Outcome,
+    handler: fn(&mut Call<'_>, &mut Levers) -> Outcome,
 ) -> Route {
     Route { method, path, action: Action::Control(handler) }
 }
 
+const FAULTS: &[Field] =
+    &[Field::new("faults", Shape::Text), Field::new("seed", Shape::Integer(0, i64::MAX))];
 const PEER: &[Field] = &[
     Field::new("id", Shape::Text),
     Field::new("name", Shape::Text),
@@ -42,22 +57,40 @@ const SESSION: &[Field] = &[Field::new("room_id", Shape::Text), PEERS];
 const STAGES: Shape =
     Shape::Choice(&["starting", "running", "stopping", "post_processing", "completed", "failed"]);
 
-fn journal(_: &mut Call<'_>, journal: &mut Journal) -> Outcome {
-    Ok(Answer::text(journal.to_array()))
+fn journal(_: &mut Call<'_>, levers: &mut Levers) -> Outcome {
+    Ok(Answer::text(levers.journal.to_array()))
 }
 
-fn forget(_: &mut Call<'_>, journal: &mut Journal) -> Outcome {
-    journal.forget();
+fn forget(_: &mut Call<'_>, levers: &mut Levers) -> Outcome {
+    levers.journal.forget();
     Ok(Answer::no_content())
 }
 
-fn state(call: &mut Call<'_>, journal: &mut Journal) -> Outcome {
+fn state(call: &mut Call<'_>, levers: &mut Levers) -> Outcome {
     let mut counts = call.store.counts();
-    counts.insert("calls", journal.calls());
+    counts.insert("calls", levers.journal.calls());
     Ok(Answer::ok(&counts))
 }
 
-fn open_session(call: &mut Call<'_>, _: &mut Journal) -> Outcome {
+fn faults(_: &mut Call<'_>, levers: &mut Levers) -> Outcome {
+    Ok(Answer::ok(&levers.faults.report()))
+}
+
+fn replace_faults(call: &mut Call<'_>, levers: &mut Levers) -> Outcome {
+    let body = call.body(FAULTS)?;
+    let Some(text) = body.text("faults") else { return Err(Refusal::bad_request("faults is required")) };
+    let seed = body.integer("seed").and_then(|seed| u64::try_from(seed).ok()).unwrap_or_default();
+    let read = Faults::read(text, seed).map_err(|error| Refusal::bad_request(error.to_string()))?;
+    levers.faults = Plan::new(read);
+    faults(call, levers)
+}
+
+fn clear_faults(_: &mut Call<'_>, levers: &mut Levers) -> Outcome {
+    levers.faults = Plan::new(Faults::default());
+    Ok(Answer::no_content())
+}
+
+fn open_session(call: &mut Call<'_>, _: &mut Levers) -> Outcome {
     let body = call.body(SESSION)?;
     let room_id = body.text("room_id").unwrap_or_default();
     call.store.rooms.get(room_id).ok_or_else(rooms::not_found)?;
@@ -72,7 +105,7 @@ fn open_session(call: &mut Call<'_>, _: &mut Journal) -> Outcome {
     Ok(Answer::ok(&answer))
 }
 
-fn join(call: &mut Call<'_>, _: &mut Journal) -> Outcome {
+fn join(call: &mut Call<'_>, _: &mut Levers) -> Outcome {
     let room_id = call.parameter("room_id");
     let body = call.body(&[PEERS])?;
     let session = call.store.open_session(room_id);
@@ -83,7 +116,7 @@ fn join(call: &mut Call<'_>, _: &mut Journal) -> Outcome {
     Ok(Answer::ok(&answer))
 }
 
-fn move_stream(call: &mut Call<'_>, _: &mut Journal) -> Outcome {
+fn move_stream(call: &mut Call<'_>, _: &mut Levers) -> Outcome {
     let body = call.body(&[Field::new("status", STAGES)])?;
     let status = body.get("status").cloned().and_then(|status| serde_json::from_value(status).ok());
     let Some(status) = status else { return Err(Refusal::bad_request("status is required")) };

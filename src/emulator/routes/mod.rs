@@ -19,8 +19,9 @@ use axum::routing::MethodFilter;
 
 use super::answer::{Outcome, Refusal};
 use super::call::Call;
-use super::journal::Journal;
 use super::token::{self, Report};
+
+pub(crate) use self::control::Levers;
 
 /// Where the API's paths begin.
 const API_PREFIX: &str = "/v2";
@@ -44,7 +45,7 @@ pub(crate) enum Action {
     /// Part of what clients call; needs no token.
     Open(fn(&mut Call<'_>) -> Outcome),
     /// A lever of the emulator, not of the API.
-    Control(fn(&mut Call<'_>, &mut Journal) -> Outcome),
+    Control(fn(&mut Call<'_>, &mut Levers) -> Outcome),
 }
 
 impl Route {

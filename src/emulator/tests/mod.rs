@@ -2,6 +2,7 @@
 
 mod active_rooms;
 mod exchange;
+mod faults;
 mod rooms;
 mod sink;
 mod socket;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::connect_info::MockConnectInfo;
 use axum::http::{HeaderMap, Request};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -20,6 +22,7 @@ use tower::ServiceExt;
 
 use super::clock::{Clock, Hand};
 use super::exchange::Exchange;
+use super::wire::Cutter;
 use super::{DEMO_ACCESS_KEY, DEMO_SECRET, Settings, router};
 
 const START: Timestamp = Timestamp::constant(1_780_000_000, 0);
@@ -39,7 +42,9 @@ impl Bench {
     fn with(settings: Settings) -> Self {
         let (clock, hand) = Clock::by_hand(START);
         let exchange = Exchange::open(settings, clock).unwrap();
-        Self { router: router::router(Arc::new(exchange)), hand, token: token(START) }
+        // In process there is no connection to cut.
+        let router = router::router(Arc::new(exchange)).layer(MockConnectInfo(Cutter::default()));
+        Self { router, hand, token: token(START) }
     }
 
     /// Sends exactly this and returns all that comes back.
