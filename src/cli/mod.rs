@@ -33,10 +33,10 @@ pub use failure::Failure;
 )]
 struct Cli {
     /// Print help
-    #[arg(short, long, global = true, action = ArgAction::HelpShort)]
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, display_order = 1000)]
     help: Option<bool>,
     /// Print help with all options
-    #[arg(long, global = true, action = ArgAction::HelpLong)]
+    #[arg(long, global = true, action = ArgAction::HelpLong, display_order = 1000)]
     help_all: Option<bool>,
     #[command(subcommand)]
     command: Command,
