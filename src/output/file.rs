@@ -129,11 +129,11 @@ mod tests {
         let linked = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &linked).unwrap();
         assert!(matches!(
-            open_file(&linked, FileMode::Append, &[path.clone()], &[]),
+            open_file(&linked, FileMode::Append, std::slice::from_ref(&path), &[]),
             Err(FileError::IsInput(_))
         ));
         assert!(matches!(
-            open_file(&linked, FileMode::Append, &[], &[path.clone()]),
+            open_file(&linked, FileMode::Append, &[], std::slice::from_ref(&path)),
             Err(FileError::Twice(_))
         ));
     }
