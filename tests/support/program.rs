@@ -29,10 +29,13 @@ pub struct Program {
 }
 
 impl Program {
-    /// `roompipe COMMAND`, in a new folder, with an empty stdin.
+    /// `roompipe COMMAND`, or `roompipe` where that is empty; in a new folder, with an empty stdin.
     pub fn new(command: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut words = vec![OsString::from(command)];
+        let mut words = Vec::new();
+        if !command.is_empty() {
+            words.push(OsString::from(command));
+        }
         if command == "run" {
             words.extend(["--summary-json".into(), SUMMARY.into()]);
         }
@@ -126,7 +129,7 @@ impl Program {
             child,
             said: Some(said),
             lines: Vec::new(),
-            is_run: self.words[0] == "run",
+            is_run: self.words.iter().any(|word| word == SUMMARY),
             folder: Some(self.folder),
         }
     }
