@@ -1,48 +1,52 @@
-//! What the tests through the binary share: the program, an emulator to run against, its journal, and masks for what
-//! differs from run to run.
-#![allow(dead_code, reason = "each test file uses its own part")]
+//! What the tests through the binary share: the program, an emulator to run against, a plain HTTP server that says
+//! what a test wants, and masks for what differs from run to run.
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a harness that cannot go on ends the test")]
+
+mod emulator;
+mod mask;
+mod program;
+mod server;
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+pub use emulator::{Emulator, entries, got};
+pub use mask::masked;
+pub use program::{Program, Ran, Running};
+pub use server::{Received, Reply, Server};
+
+/// The demo workspace of the emulator (`src/emulator/demo.rs`), written down here once more: tests and program must
+/// agree by what they say, not by sharing a constant.
+pub const ACCESS_KEY: &str = "65a1b2c3d4e5f60718293a4b";
+/// See [`ACCESS_KEY`].
+pub const SECRET: &str = "demo-secret-of-the-local-emulator-opens-nothing-else==";
+/// A room with an open session, one host and two guests in it.
+pub const STANDUP: &str = "65a1b2c3d4e5f60718290020";
+/// A room with nobody in it.
+pub const TOWNHALL: &str = "65a1b2c3d4e5f60718290021";
+/// The default template.
+pub const TEMPLATE: &str = "65a1b2c3d4e5f60718290010";
+
+/// The longest a test waits for anything; whoever waits so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The folder of the program under test.
 pub fn binary_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_roompipe")).parent().unwrap().to_owned()
 }
 
-/// Replaces ids, times, ports and latencies by words.
-pub fn masked(line: &str) -> String {
-    let mut out = line.to_owned();
-    for (pattern, word) in [
-        ("evt_", "evt_ID"),
-        ("http://127.0.0.1:", "http://127.0.0.1:PORT"),
-        (r#""latency_ms":"#, r#""latency_ms":MS"#),
-    ] {
-        out = replace_after(&out, pattern, word, |c| c.is_ascii_hexdigit() || c == '.');
-    }
-    for field in ["id", "session_id", "room_id"] {
-        let key = format!(r#""{field}":""#);
-        out = replace_after(&out, &key, &format!("{key}ID"), |c| c.is_ascii_hexdigit());
-    }
-    for suffix in [r#"timestamp":""#, r#"_at":""#] {
-        out = replace_after(&out, suffix, &format!("{suffix}TIME"), |c| {
-            c.is_ascii_alphanumeric() || "-:.".contains(c)
-        });
-    }
-    out = replace_after(&out, "/live-streams/room/", "/live-streams/room/ID", |c| c.is_ascii_hexdigit());
-    out
+/// A file or folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn replace_after(text: &str, pattern: &str, word: &str, is_part: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(pattern) {
-        let behind = &rest[at + pattern.len()..];
-        let end = behind.find(|c| !is_part(c)).unwrap_or(behind.len());
-        out.push_str(&rest[..at]);
-        // An empty value is no id and no time: it stays as it is.
-        out.push_str(if end == 0 { pattern } else { word });
-        rest = &behind[end..];
-    }
-    out.push_str(rest);
-    out
+/// Records as JSON Lines.
+pub fn jsonl(records: impl IntoIterator<Item = serde_json::Value>) -> String {
+    records.into_iter().map(|record| format!("{record}\n")).collect()
+}
+
+/// The names of an object's members, in their order.
+pub fn keys(value: &serde_json::Value) -> Vec<&str> {
+    value.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
 }

@@ -1,0 +1,80 @@
+//! `roompipe emulator` as a process of its own, and its journal: the judge of what was done.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::Program;
+
+/// A local 100ms API with the demo workspace. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    child: Child,
+    /// What `ROOMPIPE_BASE_URL` should be.
+    pub base_url: String,
+    /// The lines it printed for `eval`.
+    pub exports: Vec<String>,
+}
+
+impl Emulator {
+    /// Starts one on a free port.
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// Starts one with more options.
+    pub fn with(options: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roompipe"));
+        command.args(["emulator", "--port", "0"]).args(options.split_whitespace()).env_clear();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let exports: Vec<String> = stdout.lines().take(3).map(Result::unwrap).collect();
+        let base_url = exports.iter().find_map(|line| line.strip_prefix("export ROOMPIPE_BASE_URL="));
+        let base_url = base_url.expect("the emulator says where it is").to_owned();
+        Self { child, base_url, exports }
+    }
+
+    /// A `roompipe run …` against it.
+    pub fn run(&self, line: &str) -> Program {
+        Program::against(&self.base_url).line(line)
+    }
+
+    /// Every call it received, in the order of their arrival.
+    pub fn journal(&self) -> Vec<Value> {
+        let url = self.base_url.replace("/v2", "/_control/journal");
+        let journal: Value = get(&url).parse().unwrap();
+        journal.as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Method and path of each call in a journal.
+pub fn got(journal: &[Value]) -> Vec<String> {
+    let call = |call: &Value| format!("{} {}", call["method"].as_str().unwrap(), call["path"].as_str().unwrap());
+    journal.iter().map(call).collect()
+}
+
+/// One member of each call in a journal.
+pub fn entries<'a>(journal: &'a [Value], member: &str) -> Vec<&'a Value> {
+    journal.iter().map(|call| &call[member]).collect()
+}
+
+fn get(url: &str) -> String {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    // HTTP/1.0: the body is neither in chunks nor followed by another answer.
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200 "), "{head}");
+    body.to_owned()
+}

@@ -1,0 +1,316 @@
+//! The program under test, run in a folder of its own and with nothing of this machine's environment.
+//!
+//! Every `run` writes a summary, and every summary is held against the promise: each record read has one outcome, and
+//! the code in the summary is the code of the process.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{ACCESS_KEY, PATIENCE, SECRET};
+
+const SUMMARY: &str = ".summary.json";
+
+/// A command that is being put together.
+#[derive(Debug)]
+pub struct Program {
+    words: Vec<OsString>,
+    environment: Vec<(String, String)>,
+    stdin: Option<Vec<u8>>,
+    stdout: Option<Stdio>,
+    folder: TempDir,
+}
+
+impl Program {
+    /// `roompipe COMMAND`, or `roompipe` where that is empty; in a new folder, with an empty stdin.
+    pub fn new(command: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut words = Vec::new();
+        if !command.is_empty() {
+            words.push(OsString::from(command));
+        }
+        if command == "run" {
+            words.extend(["--summary-json".into(), SUMMARY.into()]);
+        }
+        Self { words, environment: Vec::new(), stdin: None, stdout: None, folder }
+    }
+
+    /// `roompipe run …` against a base URL, with the demo workspace's key.
+    pub fn against(base_url: &str) -> Self {
+        Self::new("run").env("ROOMPIPE_BASE_URL", base_url).with_key()
+    }
+
+    /// Sets the demo workspace's key.
+    pub fn with_key(self) -> Self {
+        self.env("HMS_ACCESS_KEY", ACCESS_KEY).env("HMS_SECRET", SECRET)
+    }
+
+    /// Adds a word.
+    pub fn arg(mut self, word: impl Into<OsString>) -> Self {
+        self.words.push(word.into());
+        self
+    }
+
+    /// Adds words.
+    pub fn args<W: Into<OsString>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.words.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds the words of a line that needs no quotes.
+    pub fn line(self, line: &str) -> Self {
+        self.args(line.split_whitespace())
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives it something to read.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Sends stdout elsewhere.
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.stdout = Some(to.into());
+        self
+    }
+
+    /// Puts a file into its folder.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        fs::write(self.folder.path().join(name), content).unwrap();
+        self
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs it to its end.
+    pub fn run(mut self) -> Ran {
+        let stdin = self.stdin.take().unwrap_or_default();
+        let mut running = self.start();
+        // On a thread: a program whose output nobody takes stops reading, and is right to.
+        let mut input = running.stdin.take().unwrap();
+        let writing = thread::spawn(move || drop(input.write_all(&stdin)));
+        let ran = running.wait();
+        writing.join().unwrap();
+        ran
+    }
+
+    /// Starts it, with stdin and stdout in the test's hands.
+    pub fn start(self) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roompipe"));
+        command.args(&self.words).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(self.stdout.unwrap_or_else(Stdio::piped));
+        let mut child = command.spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let said = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        Running {
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take().map(BufReader::new),
+            child,
+            said: Some(said),
+            lines: Vec::new(),
+            is_run: self.words.iter().any(|word| word == SUMMARY),
+            folder: Some(self.folder),
+        }
+    }
+}
+
+/// A program that runs. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
+    said: Option<JoinHandle<Vec<u8>>>,
+    lines: Vec<u8>,
+    is_run: bool,
+    folder: Option<TempDir>,
+}
+
+impl Running {
+    /// Writes to its stdin; a program that reads no more is no fault of the test.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().unwrap();
+        drop(stdin.write_all(bytes).and_then(|()| stdin.flush()));
+    }
+
+    /// Waits for its next line on stdout.
+    pub fn read_line(&mut self) -> String {
+        let mut line = String::new();
+        let stdout = self.stdout.as_mut().unwrap();
+        let read = stdout.read_line(&mut line).unwrap();
+        assert!(read > 0, "stdout ended");
+        self.lines.extend_from_slice(line.as_bytes());
+        line
+    }
+
+    /// Closes its stdout, as `head` does.
+    pub fn stop_reading(&mut self) {
+        self.stdout = None;
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Ends its input and waits for its end.
+    pub fn finish(mut self) -> Ran {
+        self.stdin = None;
+        self.wait()
+    }
+
+    /// Waits for its end with its stdin still open.
+    pub fn wait(mut self) -> Ran {
+        let (sender, read) = mpsc::channel();
+        if let Some(mut stdout) = self.stdout.take() {
+            thread::spawn(move || {
+                let mut rest = Vec::new();
+                stdout.read_to_end(&mut rest).unwrap();
+                let _ = sender.send(rest);
+            });
+            let rest = read.recv_timeout(PATIENCE).expect("the program does not end");
+            self.lines.extend(rest);
+        }
+        let code = self.child.wait().unwrap().code().expect("the program was killed by a signal");
+        let stderr = String::from_utf8(self.said.take().unwrap().join().unwrap()).unwrap();
+        let stdout = std::mem::take(&mut self.lines);
+        let ran = Ran { stdout, stderr, code, folder: self.folder.take().unwrap() };
+        if self.is_run {
+            ran.check_promise();
+        }
+        ran
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, or the test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// What it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub stderr: String,
+    /// Its exit code.
+    pub code: i32,
+    folder: TempDir,
+}
+
+impl Ran {
+    /// Each line of stdout as JSON.
+    pub fn events(&self) -> Vec<Value> {
+        parsed(self.text())
+    }
+
+    /// stdout as text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    /// A path in its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Each line of a file as JSON.
+    pub fn lines(&self, name: &str) -> Vec<Value> {
+        parsed(&fs::read_to_string(self.path(name)).unwrap())
+    }
+
+    /// Each line of stderr that is JSON.
+    pub fn said(&self) -> Vec<Value> {
+        self.stderr.lines().filter(|line| line.starts_with('{')).map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// The summary; there is none where a run did not begin.
+    pub fn summary(&self) -> Value {
+        self.maybe_summary().unwrap_or_else(|| panic!("no summary; exit {}, stderr:\n{}", self.code, self.stderr))
+    }
+
+    /// How many records ended so.
+    pub fn count(&self, outcome: &str) -> u64 {
+        self.summary()["outcomes"][outcome].as_u64().unwrap()
+    }
+
+    /// Fails where the exit code is another.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stderr:\n{}\nstdout:\n{}", self.stderr, self.text());
+        self
+    }
+
+    /// Fails where stderr does not say it.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "`{text}` is not in stderr:\n{}", self.stderr);
+        self
+    }
+
+    /// Everything it left: stdout, stderr and the files in its folder.
+    pub fn everything(&self) -> Vec<(String, Vec<u8>)> {
+        let mut all = vec![
+            ("stdout".to_owned(), self.stdout.clone()),
+            ("stderr".to_owned(), self.stderr.clone().into_bytes()),
+        ];
+        for entry in fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            all.push((path.display().to_string(), fs::read(&path).unwrap()));
+        }
+        all
+    }
+
+    fn maybe_summary(&self) -> Option<Value> {
+        let text = fs::read_to_string(self.path(SUMMARY)).ok()?;
+        Some(text.parse().unwrap())
+    }
+
+    fn check_promise(&self) {
+        let Some(summary) = self.maybe_summary() else {
+            let before_the_start = [2, 74, 78].contains(&self.code);
+            assert!(before_the_start, "exit {} without a summary; stderr:\n{}", self.code, self.stderr);
+            return;
+        };
+        assert_eq!(summary["exit"], self.code, "the summary's code; stderr:\n{}", self.stderr);
+        let outcomes = summary["outcomes"].as_object().unwrap();
+        let sum: u64 = outcomes.values().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(summary["read"], sum, "records read and their outcomes: {summary}");
+        let pending = summary["outcomes"]["pending"].as_u64().unwrap();
+        let fine = [0, 1].contains(&self.code);
+        assert!(!fine || pending == 0, "a run that says it finished left records pending: {summary}");
+        let missing = ["rejected", "failed", "unknown", "invalid"].iter().any(|word| outcomes[*word] != 0);
+        assert!(!(self.code == 0 && missing), "exit 0 although something is missing: {summary}");
+    }
+}
+
+fn parsed(text: &str) -> Vec<Value> {
+    let line = |line: &str| line.parse().unwrap_or_else(|error| panic!("`{line}` is no JSON: {error}"));
+    text.lines().map(line).collect()
+}
