@@ -14,7 +14,8 @@ use support::{binary_folder, masked, repository};
 
 #[test]
 fn every_example_does_what_its_folder_says() {
-    let mut folders: Vec<PathBuf> = fs::read_dir(repository("examples")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(repository("examples")).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     assert!(folders.len() >= 4, "examples are missing");
     let failures: Vec<String> = folders.iter().filter_map(|folder| check(folder).err()).collect();

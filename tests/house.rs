@@ -179,7 +179,8 @@ fn files_stay_readable() {
     for (file, text) in sources().into_iter().chain(files("tests", "rs")) {
         let lines = text.lines().count();
         // Three hundred is the bell; tables of tests may ring longer.
-        if lines > 450 {
+        let most = if file.contains("tests") { 600 } else { 450 };
+        if lines > most {
             long.push(format!("{file}: {lines} lines"));
         }
     }

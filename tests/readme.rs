@@ -22,7 +22,9 @@ fn way(block: &str) -> Way {
     match block {
         "cargo test" => Way::Not("it is what runs this"),
         _ if block.starts_with("export HMS_ACCESS_KEY=…") => Way::Not("a place for the reader's keys"),
-        _ if block.contains("cargo ") && !block.starts_with("cargo run --release -- ") => panic!("how is this run?\n{block}"),
+        _ if block.contains("cargo ") && !block.starts_with("cargo run --release -- ") => {
+            panic!("how is this run?\n{block}")
+        }
         _ => Way::Shell,
     }
 }

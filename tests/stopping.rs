@@ -35,8 +35,7 @@ fn holding() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
 fn a_signal_drains_what_is_in_flight_and_tells_the_rest_as_pending() {
     for (signal, open) in [("TERM", false), ("INT", true)] {
         let (server, coming, go) = holding();
-        let mut running =
-            server.run("create-room --concurrency 2 --dead-letters dead.jsonl").start();
+        let mut running = server.run("create-room --concurrency 2 --dead-letters dead.jsonl").start();
         running.write(rooms(10).as_bytes());
         for _ in 0..2 {
             coming.recv_timeout(PATIENCE).unwrap();
@@ -51,7 +50,8 @@ fn a_signal_drains_what_is_in_flight_and_tells_the_rest_as_pending() {
         let pending = usize::try_from(ran.count("pending")).unwrap();
         assert!(pending > 0, "{signal}: {}", ran.stderr);
         assert_eq!((outcomes(&ran, "delivered"), outcomes(&ran, "pending")), (sent, pending), "{signal}");
-        let told: Vec<Value> = ran.events().into_iter().filter(|event| event["type"] == "record.pending").collect();
+        let told: Vec<Value> =
+            ran.events().into_iter().filter(|event| event["type"] == "record.pending").collect();
         assert_eq!((told.len(), ran.lines("dead.jsonl").len()), (pending, pending));
         assert!(told.iter().all(|event| event["data"]["attempts"] == 0));
         ran.says(&format!("SIG{signal}")).says("roompipe run").says("create-room");
@@ -81,7 +81,11 @@ fn after_a_signal_a_waiting_repeat_is_pending_and_an_ambiguous_one_unknown() {
 #[test]
 fn a_reader_of_stdout_that_leaves_stops_the_run() {
     let emulator = Emulator::start();
-    let mut running = emulator.run("create-room --concurrency 4").file("rooms.jsonl", rooms(5_000)).arg("rooms.jsonl").start();
+    let mut running = emulator
+        .run("create-room --concurrency 4")
+        .file("rooms.jsonl", rooms(5_000))
+        .arg("rooms.jsonl")
+        .start();
     running.read_line();
     running.stop_reading();
     let ran = running.wait().exits(75).says("its reader is gone");
@@ -95,7 +99,13 @@ fn an_output_that_is_full_is_74() {
     let server = Server::answering(vec![Reply::json(400, &json!({"code": 400, "message": "no"}))]);
     server.run("create-room").stdin(rooms(3)).stdout(full()).run().exits(74).says("stdout: ");
     for option in ["--output", "--dead-letters"] {
-        server.run("create-room").args([option, "/dev/full"]).stdin(rooms(3)).run().exits(74).says("/dev/full");
+        server
+            .run("create-room")
+            .args([option, "/dev/full"])
+            .stdin(rooms(3))
+            .run()
+            .exits(74)
+            .says("/dev/full");
     }
 }
 
@@ -108,13 +118,19 @@ fn an_input_that_breaks_off_is_74_and_what_was_whole_is_sent() {
     ] {
         let before = server.received().len();
         let ran = server.run(words).stdin(input).run().exits(74).says("broke off");
-        assert_eq!((ran.count("delivered"), server.received().len() - before), (1, 1), "{words}: {}", ran.stderr);
+        assert_eq!(
+            (ran.count("delivered"), server.received().len() - before),
+            (1, 1),
+            "{words}: {}",
+            ran.stderr
+        );
     }
 }
 
 #[test]
 fn tokens_that_are_refused_stop_the_run_with_77() {
-    let server = Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
+    let server =
+        Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
     let ran = server.run("create-room --concurrency 1").stdin(rooms(50)).run().exits(77).says("401");
     let tokens: Vec<String> = server.received().iter().map(|request| request.token().to_owned()).collect();
     assert_eq!(tokens.len(), 2, "one token, and a fresh one");
@@ -127,7 +143,8 @@ fn tokens_that_are_refused_stop_the_run_with_77() {
 
 #[test]
 fn where_there_is_no_other_token_the_first_refusal_stops() {
-    let server = Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
+    let server =
+        Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
     let ran = server
         .run("create-room --concurrency 1")
         .env("HMS_MANAGEMENT_TOKEN", "aaa.bbb.ccc")
@@ -179,7 +196,12 @@ fn a_failure_budget_stops_the_run() {
     let server = Server::answering(vec![Reply::json(400, &json!({"code": 400, "message": "no"}))]);
     let ran = server.run("create-room --concurrency 1 --max-failures 3").stdin(rooms(30)).run().exits(75);
     let read = ran.summary()["read"].as_u64().unwrap();
-    assert_eq!((ran.count("rejected"), ran.count("pending")), (4, read - 4), "more than three: {}", ran.stderr);
+    assert_eq!(
+        (ran.count("rejected"), ran.count("pending")),
+        (4, read - 4),
+        "more than three: {}",
+        ran.stderr
+    );
     // A budget that is not overspent stops nothing.
     server.run("create-room --max-failures 30").stdin(rooms(30)).run().exits(1);
 }

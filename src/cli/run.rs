@@ -16,6 +16,7 @@ use crate::record::Input;
 use super::arguments::{CallArguments, DeliveryArguments, LooksArguments, OutputArguments};
 use super::emulator::Embedded;
 use super::failure::Failure;
+use super::preview::quoted;
 use super::wire::{self, GivenHeader};
 use super::{log, progress, setup};
 
@@ -211,10 +212,12 @@ fn tell(report: &Report, output: &OutputArguments) -> Result<ExitCode, Failure> 
         }
     }
     if report.exit == ExitCode::Stopped {
+        let command: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
         log::line(&format!(
-            "hint: to continue, send what was read and not sent (events of type `record.pending`) and the input behind \
-             its first {} records",
-            report.tally.records_read()
+            "hint: this continues, given what was read and not sent (events of type `record.pending`) and the input \
+             behind its first {} records: {}",
+            report.tally.records_read(),
+            command.join(" ")
         ));
     }
     log::line(&report.tally.to_text(report.elapsed));

@@ -345,7 +345,7 @@ mod tests {
         fn no_value_leaves_host_path_or_query(text in any::<String>()) {
             let value = Value::String(text);
             if let Ok(url) = render("https://h.example/v2/{x}/end?q={x}", &value) {
-                let parsed = reqwest::Url::parse(&url).unwrap();
+                let parsed = url::Url::parse(&url).unwrap();
                 prop_assert_eq!(parsed.host_str(), Some("h.example"));
                 prop_assert_eq!(parsed.path_segments().unwrap().count(), 3);
                 prop_assert!(parsed.path().starts_with("/v2/") && parsed.path().ends_with("/end"));

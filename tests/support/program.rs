@@ -252,7 +252,8 @@ impl Ran {
 
     /// The summary; there is none where a run did not begin.
     pub fn summary(&self) -> Value {
-        self.maybe_summary().unwrap_or_else(|| panic!("no summary; exit {}, stderr:\n{}", self.code, self.stderr))
+        self.maybe_summary()
+            .unwrap_or_else(|| panic!("no summary; exit {}, stderr:\n{}", self.code, self.stderr))
     }
 
     /// How many records ended so.

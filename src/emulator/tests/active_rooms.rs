@@ -1,3 +1,5 @@
+//! Active rooms: messages, peers, the end of a session.
+
 use serde_json::{Value, json};
 
 use super::{Bench, says};

@@ -1,3 +1,5 @@
+//! What every call goes through: token, body, quota, journal.
+
 use serde_json::{Value, json};
 
 use super::{Bench, START, says, token};

@@ -1,3 +1,5 @@
+//! Each fault over a real socket: what the client sees and what the journal says.
+
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;

@@ -1,3 +1,5 @@
+//! Rooms: upsert by name, update, lists, refusals.
+
 use serde_json::{Value, json};
 
 use super::{Bench, says};

@@ -1,3 +1,5 @@
+//! The sink: any JSON is taken, poison is refused.
+
 use serde_json::{Value, json};
 
 use super::{Bench, says};

@@ -1,3 +1,5 @@
+//! The server on a socket: answers, and an end that waits for what is in flight.
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,3 +1,5 @@
+//! Live and external streams: start, lifecycle by clock, stop, timed metadata.
+
 use serde_json::{Value, json};
 
 use super::{Bench, says};

@@ -1,3 +1,5 @@
+//! Templates and roles: overwrite by name, rename, defaults, ranges.
+
 use serde_json::{Value, json};
 
 use super::{Bench, says};
