@@ -1,4 +1,5 @@
 //! The smaller commands: the catalog, the emulator, help and versions.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -23,7 +24,8 @@ fn the_list_as_json_is_one_array_with_exactly_the_documented_members() {
 
 #[test]
 fn the_list_for_people_names_every_endpoint() {
-    let json: serde_json::Value = Program::new("endpoints").line("list --format json").run().exits(0).text().parse().unwrap();
+    let json: serde_json::Value =
+        Program::new("endpoints").line("list --format json").run().exits(0).text().parse().unwrap();
     let ran = Program::new("endpoints").line("list").run().exits(0);
     for entry in json.as_array().unwrap() {
         let (id, path) = (entry["id"].as_str().unwrap(), entry["path"].as_str().unwrap());
@@ -128,7 +130,10 @@ fn an_emulator_that_limits_is_obeyed() {
 
 #[test]
 fn help_and_version_go_to_stdout() {
-    assert_eq!(Program::new("--version").run().exits(0).text(), concat!("roompipe ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(
+        Program::new("--version").run().exits(0).text(),
+        concat!("roompipe ", env!("CARGO_PKG_VERSION"), "\n")
+    );
     for command in ["run", "preview", "endpoints", "token", "emulator"] {
         for option in ["-h", "--help"] {
             // No summary is asked for: these are not runs.

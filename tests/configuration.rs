@@ -1,4 +1,5 @@
 //! What is wrong before the first record: exit 2 or 78, a message with the remedy, and not a byte sent.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -54,7 +55,9 @@ fn an_input_that_cannot_be_read_is_78() {
 
 #[test]
 fn a_header_that_names_no_columns_is_78() {
-    for (header, says) in [("name,name", "columns 1 and 2 are both named `name`"), ("name,,size", "column 2 has no name")] {
+    for (header, says) in
+        [("name,name", "columns 1 and 2 are both named `name`"), ("name,,size", "column 2 has no name")]
+    {
         Program::against("http://127.0.0.1:1/v2")
             .file("bad.csv", format!("{header}\na,b,c\n"))
             .line("create-room bad.csv")
@@ -79,7 +82,11 @@ fn an_input_of_no_known_form_is_78_with_the_remedy() {
 
 #[test]
 fn a_map_from_an_unknown_column_is_78_with_the_nearest_one() {
-    refused(&["create-room", "rooms.csv", "--map", "description=nam"], 78, &["`nam`", "did you mean `name`?"]);
+    refused(
+        &["create-room", "rooms.csv", "--map", "description=nam"],
+        78,
+        &["`nam`", "did you mean `name`?"],
+    );
 }
 
 #[test]
@@ -112,7 +119,11 @@ fn jq_sees_neither_the_environment_nor_other_inputs() {
 #[test]
 fn a_body_field_beside_a_whole_body_is_78() {
     refused(&["create-room", "rooms.csv", "--body", ".", "--set", "name=x"], 78, &["--set name=x", "--body"]);
-    refused(&["create-room", "rooms.csv", "--body", ".", "--map", "name=.x"], 78, &["--map name=.x", "--body"]);
+    refused(
+        &["create-room", "rooms.csv", "--body", ".", "--map", "name=.x"],
+        78,
+        &["--map name=.x", "--body"],
+    );
 }
 
 #[test]
@@ -127,7 +138,12 @@ fn no_credentials_is_78_and_half_a_key_too() {
 #[test]
 fn a_credential_never_goes_over_plain_http_to_another_machine() {
     for base_url in ["http://api.example.com/v2", "http://127.0.0.1.example.com/v2", "http://10.0.0.1/v2"] {
-        Program::against(base_url).line("create-room").stdin(r#"{"name":"a"}"#).run().exits(78).says("plain http");
+        Program::against(base_url)
+            .line("create-room")
+            .stdin(r#"{"name":"a"}"#)
+            .run()
+            .exits(78)
+            .says("plain http");
     }
 }
 
@@ -143,8 +159,16 @@ fn a_credential_is_no_flag() {
 #[test]
 fn a_file_that_holds_something_is_not_written_over() {
     for option in ["--output", "--dead-letters"] {
-        refused(&["create-room", "rooms.csv", option, "old.jsonl"], 78, &["old.jsonl", "--append", "--overwrite"]);
-        refused(&["create-room", "rooms.csv", option, "rooms.csv", "--append"], 78, &["rooms.csv", "also an input"]);
+        refused(
+            &["create-room", "rooms.csv", option, "old.jsonl"],
+            78,
+            &["old.jsonl", "--append", "--overwrite"],
+        );
+        refused(
+            &["create-room", "rooms.csv", option, "rooms.csv", "--append"],
+            78,
+            &["rooms.csv", "also an input"],
+        );
         refused(&["create-room", "rooms.csv", option, "nowhere/x"], 78, &["nowhere/x"]);
     }
     refused(&["create-room", "rooms.csv", "--output", "a", "--dead-letters", "a"], 78, &["named twice"]);

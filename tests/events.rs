@@ -1,4 +1,5 @@
 //! What comes out: the shape of events, and the forms of `--emit`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -20,7 +21,9 @@ const ENDS: [(&str, &str); 5] = [
 fn every_end() -> (Server, Program) {
     let server = Server::start(|request| match request.json()["message"].as_str().unwrap() {
         "delivered" => Reply::json(200, &json!({"message": "message sent"})),
-        "rejected" => Reply::json(404, &json!({"code": 404, "message": "session not found", "details": ["r1"]})),
+        "rejected" => {
+            Reply::json(404, &json!({"code": 404, "message": "session not found", "details": ["r1"]}))
+        }
         "failed" => Reply::json(503, &json!({"code": 503, "message": "busy"})),
         _ => Reply::hang_up(),
     });
@@ -44,14 +47,23 @@ fn an_event_has_exactly_the_documented_members_in_their_order() {
         check_shape(event);
         assert_eq!(ran.count(outcome), 1, "{outcome}");
     }
-    let of = |outcome: &str| events.iter().find(|event| event["data"]["outcome"] == outcome).unwrap()["data"].clone();
+    let of = |outcome: &str| {
+        events.iter().find(|event| event["data"]["outcome"] == outcome).unwrap()["data"].clone()
+    };
     assert_eq!(of("delivered")["response"]["body"], json!({"message": "message sent"}));
     assert_eq!(of("delivered")["error"], Value::Null);
-    let error = json!({"code": "404", "name": "Not Found", "message": "session not found", "details": ["r1"]});
+    let error =
+        json!({"code": "404", "name": "Not Found", "message": "session not found", "details": ["r1"]});
     assert_eq!(of("rejected")["error"], error);
-    assert_eq!((&of("unknown")["error"]["code"], &of("unknown")["response"]), (&json!("reset"), &Value::Null));
+    assert_eq!(
+        (&of("unknown")["error"]["code"], &of("unknown")["response"]),
+        (&json!("reset"), &Value::Null)
+    );
     let invalid = of("invalid");
-    assert_eq!((&invalid["request"], &invalid["response"], &invalid["attempts"]), (&Value::Null, &Value::Null, &json!(0)));
+    assert_eq!(
+        (&invalid["request"], &invalid["response"], &invalid["attempts"]),
+        (&Value::Null, &Value::Null, &json!(0))
+    );
     assert_eq!(invalid["error"]["details"][0]["field"], "message");
 }
 
@@ -62,9 +74,8 @@ fn check_shape(event: &Value) {
     let timestamp = event["timestamp"].as_str().unwrap();
     assert!(timestamp.len() == 24 && timestamp.ends_with('Z'), "{timestamp}");
     let data = &event["data"];
-    let members = [
-        "endpoint", "outcome", "call", "generation", "records", "request", "response", "attempts", "error",
-    ];
+    let members =
+        ["endpoint", "outcome", "call", "generation", "records", "request", "response", "attempts", "error"];
     assert_eq!(keys(data), members);
     assert_eq!((&data["endpoint"], &data["generation"]), (&json!("send-message"), &json!(0)));
     assert_eq!(data["call"], json!({"index": 0, "of": 1}));
@@ -119,7 +130,8 @@ fn a_csv_record_is_told_as_an_object_of_texts() {
         .line("create-room rooms.csv --emulator")
         .run()
         .exits(0);
-    let mut records: Vec<Value> = ran.events().iter().map(|event| event["data"]["records"][0].clone()).collect();
+    let mut records: Vec<Value> =
+        ran.events().iter().map(|event| event["data"]["records"][0].clone()).collect();
     records.sort_by_key(|record| record["number"].as_u64());
     assert_eq!(keys(&records[0]), ["source", "number", "line", "key", "format", "record"]);
     let expected = [
@@ -163,7 +175,8 @@ fn with_dead_letters_the_rest_goes_there_whole() {
         let (_server, program) = every_end();
         let ran = program.args(["--emit", form, "--dead-letters", "dead.jsonl"]).run().exits(1);
         let dead = ran.lines("dead.jsonl");
-        let mut outcomes: Vec<&str> = dead.iter().map(|event| event["data"]["outcome"].as_str().unwrap()).collect();
+        let mut outcomes: Vec<&str> =
+            dead.iter().map(|event| event["data"]["outcome"].as_str().unwrap()).collect();
         outcomes.sort_unstable();
         assert_eq!(outcomes, ["failed", "invalid", "rejected", "unknown"], "{form}");
         dead.iter().for_each(check_shape);
@@ -177,8 +190,12 @@ fn emit_merge_adds_the_answer_to_the_record() {
     let server = Server::answering(vec![Reply::json(200, &json!({"id": "r1"}))]);
     let input = concat!(r#"{"name":"a","z":1.50,"response":"old"}"#, "\n", r#"{"name":"b"}"#, "\n");
     let ran = server.run("create-room --emit merge --concurrency 1").stdin(input).run().exits(0);
-    let expected =
-        concat!(r#"{"name":"a","z":1.50,"response":{"id":"r1"}}"#, "\n", r#"{"name":"b","response":{"id":"r1"}}"#, "\n");
+    let expected = concat!(
+        r#"{"name":"a","z":1.50,"response":{"id":"r1"}}"#,
+        "\n",
+        r#"{"name":"b","response":{"id":"r1"}}"#,
+        "\n"
+    );
     assert_eq!(ran.text(), expected);
 }
 
@@ -200,14 +217,12 @@ fn an_event_that_emit_fails_on_is_not_lost() {
 
 #[test]
 fn answers_of_every_kind_are_kept_on_one_line() {
-    let replies = vec![
-        Reply::text(200, "{\n  \"a\": 1.0\n}"),
-        Reply::text(200, "two\nlines"),
-        Reply::text(204, ""),
-    ];
+    let replies =
+        vec![Reply::text(200, "{\n  \"a\": 1.0\n}"), Reply::text(200, "two\nlines"), Reply::text(204, "")];
     let server = Server::answering(replies);
     let ran = server.run("--url /x --concurrency 1").stdin("{}\n{}\n{}\n").run().exits(0);
-    let bodies: Vec<Value> = ran.events().iter().map(|event| event["data"]["response"]["body"].clone()).collect();
+    let bodies: Vec<Value> =
+        ran.events().iter().map(|event| event["data"]["response"]["body"].clone()).collect();
     assert_eq!(bodies[0].to_string(), r#"{"a":1.0}"#);
     assert_eq!(bodies[1..], [json!("two\nlines"), Value::Null]);
 }
@@ -215,11 +230,12 @@ fn answers_of_every_kind_are_kept_on_one_line() {
 #[test]
 fn one_runs_events_are_the_next_ones_input() {
     let emulator = Emulator::start();
-    let first = emulator.run("create-room").stdin("{\"name\":\"a\"}\n{\"name\":\"no good\"}\n").run().exits(1);
+    let first =
+        emulator.run("create-room").stdin("{\"name\":\"a\"}\n{\"name\":\"no good\"}\n").run().exits(1);
     let second = emulator
         .run("update-room --map room_id=.data.response.body.id --set description=x")
         .args(["--where", r#".type == "call.delivered""#])
-        .stdin(first.stdout.clone())
+        .stdin(first.stdout)
         .run()
         .exits(0);
     assert_eq!((second.count("delivered"), second.count("filtered")), (1, 1));

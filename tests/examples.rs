@@ -3,6 +3,7 @@
 //!
 //! What differs from run to run (ids, times, ports) is masked on both sides. Lines are sorted: calls in different lanes
 //! may be answered in any order. Run with `UPDATE_EXAMPLES=1` to write the expectations anew.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -14,7 +15,8 @@ use support::{binary_folder, masked, repository};
 
 #[test]
 fn every_example_does_what_its_folder_says() {
-    let mut folders: Vec<PathBuf> = fs::read_dir(repository("examples")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(repository("examples")).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     assert!(folders.len() >= 4, "examples are missing");
     let failures: Vec<String> = folders.iter().filter_map(|folder| check(folder).err()).collect();
@@ -54,7 +56,8 @@ fn check(folder: &Path) -> Result<(), String> {
     if code != expected_code {
         return Err(format!("{name}: exit {code}, not {expected_code}; stderr:\n{stderr}"));
     }
-    let expected = fs::read_to_string(&expected).map_err(|error| format!("{name}: expected.stdout: {error}"))?;
+    let expected =
+        fs::read_to_string(&expected).map_err(|error| format!("{name}: expected.stdout: {error}"))?;
     if actual != expected {
         return Err(format!("{name}: stdout is\n{actual}\nnot\n{expected}\nstderr:\n{stderr}"));
     }

@@ -1,4 +1,5 @@
 //! The README's first command, and what the emulator's journal says of it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -42,14 +43,26 @@ fn the_first_command_makes_a_room_of_each_row() {
 #[test]
 fn what_was_left_out_is_told_once_and_the_summary_says_how_it_went() {
     let rows = fs::read(repository("examples/bulk-rooms/rooms.csv")).unwrap();
-    let ran = Program::new("run").file("rooms.csv", rows).line("create-room rooms.csv --emulator").run().exits(0);
+    let ran =
+        Program::new("run").file("rooms.csv", rows).line("create-room rooms.csv --emulator").run().exits(0);
     assert_eq!(ran.stderr.matches("`team`").count(), 1, "{}", ran.stderr);
     let ran = ran.says("4 read: 4 delivered\n4 calls in ");
     let summary = ran.summary();
-    let keys = ["read", "outcomes", "calls", "attempts", "retries", "rate_limited", "latency_ms", "elapsed_s", "exit"];
+    let keys = [
+        "read",
+        "outcomes",
+        "calls",
+        "attempts",
+        "retries",
+        "rate_limited",
+        "latency_ms",
+        "elapsed_s",
+        "exit",
+    ];
     assert_eq!(support::keys(&summary), keys);
     assert_eq!(support::keys(&summary["latency_ms"]), ["p50", "p95", "p99"]);
-    let numbers = ["read", "calls", "attempts", "retries", "rate_limited"].map(|key| summary[key].as_u64().unwrap());
+    let numbers =
+        ["read", "calls", "attempts", "retries", "rate_limited"].map(|key| summary[key].as_u64().unwrap());
     assert_eq!(numbers, [4, 4, 4, 0, 0]);
 }
 

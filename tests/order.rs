@@ -1,4 +1,5 @@
 //! Which calls keep their order, and which are in flight together.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

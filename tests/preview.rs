@@ -1,4 +1,5 @@
 //! `preview`: what it shows, word for word, and that it neither sends nor needs anything.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -86,7 +87,12 @@ fn it_sends_nothing_and_asks_for_no_key() {
 fn it_shows_three_records_or_as_many_as_asked() {
     let input = jsonl((0..10).map(|n| json!({"name": n.to_string()})));
     for (option, shown) in [("", 3), ("-n 1", 1), ("-n 0", 0), ("--all", 10)] {
-        let ran = Program::new("preview").line("create-room --as json").line(option).stdin(input.clone()).run().exits(0);
+        let ran = Program::new("preview")
+            .line("create-room --as json")
+            .line(option)
+            .stdin(input.clone())
+            .run()
+            .exits(0);
         assert_eq!(ran.events().len(), shown, "{option}");
     }
 }
@@ -118,7 +124,16 @@ fn its_curl_commands_do_what_it_shows() {
     let server = Server::answering(vec![Reply::ok()]);
     let base_url = format!("{}/v2", server.origin());
     let ran = Program::new("preview")
-        .args(["create-room", "--base-url", &base_url, "--as", "curl", "--pass-unknown", "--header", "X-Note: it's $HOME"])
+        .args([
+            "create-room",
+            "--base-url",
+            &base_url,
+            "--as",
+            "curl",
+            "--pass-unknown",
+            "--header",
+            "X-Note: it's $HOME",
+        ])
         .stdin(jsonl([json!({"description": "$(id) `id` \"q\" 'q' \\ é\n", "more": "@file"})]))
         .run()
         .exits(0);

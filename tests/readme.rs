@@ -1,6 +1,7 @@
 //! The README's commands are run as they stand, against an emulator and with a database client that is played.
 //!
 //! A command that this file does not know fails the test: whoever adds one says here how it is run.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -22,7 +23,9 @@ fn way(block: &str) -> Way {
     match block {
         "cargo test" => Way::Not("it is what runs this"),
         _ if block.starts_with("export HMS_ACCESS_KEY=…") => Way::Not("a place for the reader's keys"),
-        _ if block.contains("cargo ") && !block.starts_with("cargo run --release -- ") => panic!("how is this run?\n{block}"),
+        _ if block.contains("cargo ") && !block.starts_with("cargo run --release -- ") => {
+            panic!("how is this run?\n{block}")
+        }
         _ => Way::Shell,
     }
 }
@@ -46,7 +49,7 @@ fn shell(block: &str, folder: &Path, emulator: &Emulator) -> Output {
     command.args(["-c", &format!("set -e\n{script}")]).current_dir(folder).env_clear().env("PATH", path);
     for line in &emulator.exports {
         let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
-        // `--emulator` brings its own base URL, and refuses to be told another.
+        // The first command is for somebody who has set up nothing.
         if !(name == "ROOMPIPE_BASE_URL" && script.contains("--emulator")) {
             command.env(name, value);
         }

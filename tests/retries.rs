@@ -1,4 +1,5 @@
 //! What is sent twice, and what must not be; the server's count is the judge.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -13,7 +14,10 @@ fn one(command: &str, record: &Value, replies: Vec<Reply>) -> (Ran, usize) {
     let ran = server.run(command).stdin(record.to_string()).run();
     assert_eq!(ran.summary()["attempts"].as_u64(), Some(server.received().len() as u64));
     let attempts = server.received().len();
-    assert!(server.received().iter().all(|request| request.body == server.received()[0].body), "the same bytes");
+    assert!(
+        server.received().iter().all(|request| request.body == server.received()[0].body),
+        "the same bytes"
+    );
     (ran, attempts)
 }
 
@@ -23,8 +27,11 @@ fn data(ran: &Ran) -> Value {
 
 #[test]
 fn a_500_on_an_upsert_is_tried_again() {
-    let (ran, attempts) =
-        one("create-room", &json!({"name": "a"}), vec![Reply::text(500, "oops"), Reply::json(200, &json!({"id": "r1"}))]);
+    let (ran, attempts) = one(
+        "create-room",
+        &json!({"name": "a"}),
+        vec![Reply::text(500, "oops"), Reply::json(200, &json!({"id": "r1"}))],
+    );
     let ran = ran.exits(0);
     assert_eq!((attempts, &data(&ran)["attempts"]), (2, &json!(2)));
     assert_eq!(ran.summary()["retries"], 1);
@@ -73,7 +80,8 @@ fn retry_always_repeats_even_a_message_and_retry_never_repeats_nothing() {
     assert_eq!((ran.exits(0).count("delivered"), attempts), (1, 2));
     for status in [429, 500, 503] {
         let reply = Reply::json(status, &json!({"code": status, "message": "no"}));
-        let (ran, attempts) = one("create-room --retry never", &json!({"name": "a"}), vec![reply, Reply::ok()]);
+        let (ran, attempts) =
+            one("create-room --retry never", &json!({"name": "a"}), vec![reply, Reply::ok()]);
         assert_eq!((ran.exits(1).count("failed"), attempts), (1, 1), "{status}");
     }
 }
@@ -92,12 +100,16 @@ fn attempts_are_bounded() {
         one("create-room --max-attempts 3", &json!({"name": "a"}), vec![Reply::text(500, "oops")]);
     let ran = ran.exits(1);
     assert_eq!((ran.count("failed"), attempts), (1, 3));
-    assert_eq!((&data(&ran)["response"]["status"], &data(&ran)["response"]["body"]), (&json!(500), &json!("oops")));
+    assert_eq!(
+        (&data(&ran)["response"]["status"], &data(&ran)["response"]["body"]),
+        (&json!(500), &json!("oops"))
+    );
 }
 
 #[test]
 fn a_429_waits_as_it_is_told_and_is_no_attempt() {
-    let replies = vec![Reply::json(429, &json!({"message": "slow down"})).header("Retry-After", "1"), Reply::ok()];
+    let replies =
+        vec![Reply::json(429, &json!({"message": "slow down"})).header("Retry-After", "1"), Reply::ok()];
     let (ran, attempts) = one("create-room --max-attempts 1", &json!({"name": "a"}), replies);
     let summary = ran.exits(0).summary();
     assert_eq!((attempts, &summary["rate_limited"], &summary["retries"]), (2, &json!(1), &json!(1)));
@@ -122,7 +134,8 @@ fn a_delay_beyond_max_elapsed_stops_the_run_however_it_is_stated() {
 #[test]
 fn a_success_that_says_error_is_rejected() {
     for error in [json!("no stream found"), json!({"reason": "x"})] {
-        let (ran, attempts) = one("create-room", &json!({"name": "a"}), vec![Reply::json(200, &json!({"error": error}))]);
+        let (ran, attempts) =
+            one("create-room", &json!({"name": "a"}), vec![Reply::json(200, &json!({"error": error}))]);
         assert_eq!((ran.exits(1).count("rejected"), attempts), (1, 1));
     }
     for fine in [json!({"error": ""}), json!({"error": null}), json!({"data": {"error": "x"}})] {

@@ -1,4 +1,5 @@
 //! No secret, token or signature in anything a run leaves behind, however it ends and however much it says.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -31,7 +32,9 @@ fn holds_nothing(ran: &Ran, received: &[Received], hidden: &[&str]) {
 /// Runs with a key, and with a ready token, everything said that can be said.
 fn every_way(words: &[&str], answer: impl Fn(&Received) -> Reply + Send + Sync + Copy + 'static) {
     for ready in [false, true] {
-        for extra in [vec!["-vvv"], vec!["-vvv", "--log-format", "json", "--emit", "body"], vec!["--show-sensitive"]] {
+        for extra in
+            [vec!["-vvv"], vec!["-vvv", "--log-format", "json", "--emit", "body"], vec!["--show-sensitive"]]
+        {
             let server = Server::start(answer);
             let program = Program::new("run").env("ROOMPIPE_BASE_URL", &format!("{}/v2", server.origin()));
             let program = match ready {
@@ -55,7 +58,9 @@ fn runs_that_go_well_or_wrong_show_none() {
     every_way(&["create-room"], |_| Reply::json(200, &json!({"id": "r1"})));
     every_way(&["create-room"], |_| Reply::json(400, &json!({"code": 400, "message": "no"})));
     every_way(&["create-room"], |_| Reply::hang_up());
-    every_way(&["create-room"], |_| Reply::json(401, &json!({"code": 401, "message": "Token validation error"})));
+    every_way(&["create-room"], |_| {
+        Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))
+    });
     every_way(&["create-room"], |_| Reply::text(302, "").header("Location", "http://127.0.0.1:1/x"));
 }
 
@@ -63,7 +68,10 @@ fn runs_that_go_well_or_wrong_show_none() {
 fn an_api_that_echoes_the_token_is_not_quoted() {
     every_way(&["create-room"], |request| {
         let token = request.header("authorization");
-        Reply::json(400, &json!({"code": 400, "message": format!("bad {token}"), "details": [token], token: 1}))
+        Reply::json(
+            400,
+            &json!({"code": 400, "message": format!("bad {token}"), "details": [token], token: 1}),
+        )
     });
     every_way(&["create-room"], |request| Reply::text(200, request.header("authorization")));
     every_way(&["create-room"], |request| Reply::text(500, &format!("trace: {:?}", request.headers)));
@@ -72,7 +80,12 @@ fn an_api_that_echoes_the_token_is_not_quoted() {
 
 #[test]
 fn a_run_that_does_not_begin_shows_none() {
-    for words in ["create-rom", "create-room --map nope=x", "create-room missing.csv", "create-room --base-url http://x.example"] {
+    for words in [
+        "create-rom",
+        "create-room --map nope=x",
+        "create-room missing.csv",
+        "create-room --base-url http://x.example",
+    ] {
         let ran = Program::new("run")
             .env("HMS_ACCESS_KEY", "k")
             .env("HMS_SECRET", SECRET)
@@ -84,7 +97,11 @@ fn a_run_that_does_not_begin_shows_none() {
         holds_nothing(&ran, &[], &[SECRET]);
     }
     for token in ["no token\u{7}at all", "two words"] {
-        let ran = Program::new("run").env("HMS_MANAGEMENT_TOKEN", token).line("create-room -vvv").stdin("{\"name\":\"a\"}").run();
+        let ran = Program::new("run")
+            .env("HMS_MANAGEMENT_TOKEN", token)
+            .line("create-room -vvv")
+            .stdin("{\"name\":\"a\"}")
+            .run();
         assert_ne!(ran.code, 0);
         holds_nothing(&ran, &[], &[token]);
     }
@@ -131,13 +148,17 @@ fn credentials_that_answers_hold_are_masked_unless_asked_for() {
     let answer = |_: &Received| {
         let credentials = json!({"key": KEY, "secret": "s3-secret-of-a-test"});
         let upload = json!({"type": "s3", "location": "bucket", "credentials": credentials});
-        Reply::json(200, &json!({"id": "r1", "recording_info": {"enabled": true, "upload_info": upload},
-            "webhook": {"url": "https://x.example", "headers": {"X-Key": "hook-key-of-a-test"}}}))
+        Reply::json(
+            200,
+            &json!({"id": "r1", "recording_info": {"enabled": true, "upload_info": upload},
+            "webhook": {"url": "https://x.example", "headers": {"X-Key": "hook-key-of-a-test"}}}),
+        )
     };
     let hidden = [KEY, "s3-secret-of-a-test", "hook-key-of-a-test"];
     for form in ["event", "body", "merge", "jq:.data.response"] {
         let server = Server::start(answer);
-        let ran = server.run("create-room -vvv").args(["--emit", form]).stdin(r#"{"name":"a"}"#).run().exits(0);
+        let ran =
+            server.run("create-room -vvv").args(["--emit", form]).stdin(r#"{"name":"a"}"#).run().exits(0);
         holds_nothing(&ran, &[], &hidden);
         assert!(ran.text().contains("[redacted by roompipe]"), "{form}: {}", ran.text());
         let shown = server

@@ -1,10 +1,12 @@
 //! Runs that end before their input does: what is told of the records, and with which code.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
 use std::fs::OpenOptions;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::{Emulator, PATIENCE, Ran, Reply, Server, jsonl};
@@ -35,8 +37,7 @@ fn holding() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
 fn a_signal_drains_what_is_in_flight_and_tells_the_rest_as_pending() {
     for (signal, open) in [("TERM", false), ("INT", true)] {
         let (server, coming, go) = holding();
-        let mut running =
-            server.run("create-room --concurrency 2 --dead-letters dead.jsonl").start();
+        let mut running = server.run("create-room --concurrency 2 --dead-letters dead.jsonl").start();
         running.write(rooms(10).as_bytes());
         for _ in 0..2 {
             coming.recv_timeout(PATIENCE).unwrap();
@@ -51,7 +52,8 @@ fn a_signal_drains_what_is_in_flight_and_tells_the_rest_as_pending() {
         let pending = usize::try_from(ran.count("pending")).unwrap();
         assert!(pending > 0, "{signal}: {}", ran.stderr);
         assert_eq!((outcomes(&ran, "delivered"), outcomes(&ran, "pending")), (sent, pending), "{signal}");
-        let told: Vec<Value> = ran.events().into_iter().filter(|event| event["type"] == "record.pending").collect();
+        let told: Vec<Value> =
+            ran.events().into_iter().filter(|event| event["type"] == "record.pending").collect();
         assert_eq!((told.len(), ran.lines("dead.jsonl").len()), (pending, pending));
         assert!(told.iter().all(|event| event["data"]["attempts"] == 0));
         ran.says(&format!("SIG{signal}")).says("roompipe run").says("create-room");
@@ -59,19 +61,45 @@ fn a_signal_drains_what_is_in_flight_and_tells_the_rest_as_pending() {
 }
 
 #[test]
-fn after_a_signal_a_waiting_repeat_is_pending_and_an_ambiguous_one_unknown() {
+fn a_second_signal_gives_up_what_is_in_flight() {
+    for (endpoint, in_flight) in [("send-message --set message=x", "unknown"), ("update-room", "pending")] {
+        let (server, coming, _go) = holding();
+        let mut running = server.run(endpoint).line("--concurrency 2").start();
+        running.write(jsonl(["r1", "r2", "r3"].map(|room| json!({"room_id": room}))).as_bytes());
+        for _ in 0..2 {
+            coming.recv_timeout(PATIENCE).unwrap();
+        }
+        running.signal("INT");
+        // A signal right behind the first is its echo; one that comes later counts.
+        while !running.has_ended() {
+            assert!(
+                coming.recv_timeout(Duration::from_millis(100)).is_err(),
+                "nothing new is sent in a drain"
+            );
+            running.signal("INT");
+        }
+        let ran = running.wait().exits(75);
+        let told = ran.events();
+        assert_eq!(told.len(), 3, "{}", ran.stderr);
+        let given_up = told.iter().filter(|event| event["data"]["attempts"] == 1);
+        assert!(given_up.clone().all(|event| event["data"]["outcome"] == in_flight), "{}", ran.text());
+        assert_eq!(
+            (given_up.count(), outcomes(&ran, "pending")),
+            (2, if in_flight == "pending" { 3 } else { 1 })
+        );
+    }
+}
+
+#[test]
+fn after_a_signal_a_call_that_waits_for_its_repeat_is_pending() {
     let (came, coming) = mpsc::channel();
     let came = Mutex::new(came);
-    let server = Server::start(move |request| {
+    let server = Server::start(move |_| {
         came.lock().unwrap().send(()).unwrap();
-        if request.path.ends_with("send-message") { Reply::hang_up() } else { Reply::text(500, "later") }
+        Reply::text(500, "later")
     });
-    // Its first answer has come, or is about to; it is never delivered.
-    let running = {
-        let mut running = server.run("create-room --max-attempts 1000").start();
-        running.write(rooms(1).as_bytes());
-        running
-    };
+    let mut running = server.run("create-room --max-attempts 1000").start();
+    running.write(rooms(1).as_bytes());
     coming.recv_timeout(PATIENCE).unwrap();
     coming.recv_timeout(PATIENCE).unwrap();
     running.signal("TERM");
@@ -81,7 +109,11 @@ fn after_a_signal_a_waiting_repeat_is_pending_and_an_ambiguous_one_unknown() {
 #[test]
 fn a_reader_of_stdout_that_leaves_stops_the_run() {
     let emulator = Emulator::start();
-    let mut running = emulator.run("create-room --concurrency 4").file("rooms.jsonl", rooms(5_000)).arg("rooms.jsonl").start();
+    let mut running = emulator
+        .run("create-room --concurrency 4")
+        .file("rooms.jsonl", rooms(5_000))
+        .arg("rooms.jsonl")
+        .start();
     running.read_line();
     running.stop_reading();
     let ran = running.wait().exits(75).says("its reader is gone");
@@ -95,7 +127,13 @@ fn an_output_that_is_full_is_74() {
     let server = Server::answering(vec![Reply::json(400, &json!({"code": 400, "message": "no"}))]);
     server.run("create-room").stdin(rooms(3)).stdout(full()).run().exits(74).says("stdout: ");
     for option in ["--output", "--dead-letters"] {
-        server.run("create-room").args([option, "/dev/full"]).stdin(rooms(3)).run().exits(74).says("/dev/full");
+        server
+            .run("create-room")
+            .args([option, "/dev/full"])
+            .stdin(rooms(3))
+            .run()
+            .exits(74)
+            .says("/dev/full");
     }
 }
 
@@ -108,13 +146,19 @@ fn an_input_that_breaks_off_is_74_and_what_was_whole_is_sent() {
     ] {
         let before = server.received().len();
         let ran = server.run(words).stdin(input).run().exits(74).says("broke off");
-        assert_eq!((ran.count("delivered"), server.received().len() - before), (1, 1), "{words}: {}", ran.stderr);
+        assert_eq!(
+            (ran.count("delivered"), server.received().len() - before),
+            (1, 1),
+            "{words}: {}",
+            ran.stderr
+        );
     }
 }
 
 #[test]
 fn tokens_that_are_refused_stop_the_run_with_77() {
-    let server = Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
+    let server =
+        Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
     let ran = server.run("create-room --concurrency 1").stdin(rooms(50)).run().exits(77).says("401");
     let tokens: Vec<String> = server.received().iter().map(|request| request.token().to_owned()).collect();
     assert_eq!(tokens.len(), 2, "one token, and a fresh one");
@@ -127,7 +171,8 @@ fn tokens_that_are_refused_stop_the_run_with_77() {
 
 #[test]
 fn where_there_is_no_other_token_the_first_refusal_stops() {
-    let server = Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
+    let server =
+        Server::answering(vec![Reply::json(401, &json!({"code": 401, "message": "Token validation error"}))]);
     let ran = server
         .run("create-room --concurrency 1")
         .env("HMS_MANAGEMENT_TOKEN", "aaa.bbb.ccc")
@@ -179,7 +224,12 @@ fn a_failure_budget_stops_the_run() {
     let server = Server::answering(vec![Reply::json(400, &json!({"code": 400, "message": "no"}))]);
     let ran = server.run("create-room --concurrency 1 --max-failures 3").stdin(rooms(30)).run().exits(75);
     let read = ran.summary()["read"].as_u64().unwrap();
-    assert_eq!((ran.count("rejected"), ran.count("pending")), (4, read - 4), "more than three: {}", ran.stderr);
+    assert_eq!(
+        (ran.count("rejected"), ran.count("pending")),
+        (4, read - 4),
+        "more than three: {}",
+        ran.stderr
+    );
     // A budget that is not overspent stops nothing.
     server.run("create-room --max-failures 30").stdin(rooms(30)).run().exits(1);
 }

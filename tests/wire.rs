@@ -1,4 +1,5 @@
 //! What goes over the wire: method, path, body and token, byte for byte, as any HTTP server sees them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -6,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
-use support::{ACCESS_KEY, Emulator, Program, Reply, SECRET, STANDUP, Server, TEMPLATE, entries, got, jsonl, keys};
+use support::{
+    ACCESS_KEY, Emulator, Program, Reply, SECRET, STANDUP, Server, TEMPLATE, entries, got, jsonl, keys,
+};
 
 #[test]
 fn a_room_is_posted_with_exactly_the_mapped_body_and_a_management_token() {
@@ -20,14 +23,24 @@ fn a_room_is_posted_with_exactly_the_mapped_body_and_a_management_token() {
 
     let [request] = &server.received()[..] else { panic!("one request") };
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v2/rooms"));
-    assert_eq!(request.json(), json!({"region": "eu", "name": "Team-Call", "size": 24, "description": "weekly"}));
+    assert_eq!(
+        request.json(),
+        json!({"region": "eu", "name": "Team-Call", "size": 24, "description": "weekly"})
+    );
     assert_eq!(request.header("content-type"), "application/json");
     assert_eq!(request.header("accept-encoding"), "identity");
     assert!(request.header("user-agent").starts_with(concat!("roompipe/", env!("CARGO_PKG_VERSION"))));
     let mut names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
-    let expected =
-        ["accept", "accept-encoding", "authorization", "content-length", "content-type", "host", "user-agent"];
+    let expected = [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+    ];
     assert_eq!(names, expected);
     check_management_token(request.token(), 24 * 3600);
 }
@@ -94,7 +107,8 @@ fn roles_are_one_call_each_in_order() {
 fn a_blank_recipient_never_becomes_a_broadcast() {
     let emulator = Emulator::start();
     let blank = ["peer_id", "role", "roles"].into_iter().flat_map(|field| {
-        [json!(""), json!(" "), Value::Null, json!([]), json!([""])].map(|value| json!({"message": "x", field: value}))
+        [json!(""), json!(" "), Value::Null, json!([]), json!([""])]
+            .map(|value| json!({"message": "x", field: value}))
     });
     let ran = emulator
         .run("send-message")
@@ -180,7 +194,10 @@ fn a_manual_call_fills_its_url_and_sends_the_rest() {
         .run()
         .exits(0);
     let [request] = &server.received()[..] else { panic!("one request") };
-    assert_eq!((request.method.as_str(), request.path.as_str()), ("PUT", "/v2/rooms/r%201/tags?by=a%26b%3Dc"));
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str()),
+        ("PUT", "/v2/rooms/r%201/tags?by=a%26b%3Dc")
+    );
     assert_eq!((request.json(), request.header("x-team")), (json!({"color": "blue"}), "ops"));
     let data = &ran.events()[0]["data"];
     assert_eq!((&data["endpoint"], &data["response"]["body"]), (&json!("manual"), &json!("taken")));

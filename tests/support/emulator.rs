@@ -28,7 +28,8 @@ impl Emulator {
     pub fn with(options: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_roompipe"));
         command.args(["emulator", "--port", "0"]).args(options.split_whitespace()).env_clear();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let exports: Vec<String> = stdout.lines().take(3).map(Result::unwrap).collect();
         let base_url = exports.iter().find_map(|line| line.strip_prefix("export ROOMPIPE_BASE_URL="));
@@ -58,7 +59,8 @@ impl Drop for Emulator {
 
 /// Method and path of each call in a journal.
 pub fn got(journal: &[Value]) -> Vec<String> {
-    let call = |call: &Value| format!("{} {}", call["method"].as_str().unwrap(), call["path"].as_str().unwrap());
+    let call =
+        |call: &Value| format!("{} {}", call["method"].as_str().unwrap(), call["path"].as_str().unwrap());
     journal.iter().map(call).collect()
 }
 

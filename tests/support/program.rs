@@ -169,6 +169,11 @@ impl Running {
         self.stdout = None;
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Sends it a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
@@ -252,7 +257,8 @@ impl Ran {
 
     /// The summary; there is none where a run did not begin.
     pub fn summary(&self) -> Value {
-        self.maybe_summary().unwrap_or_else(|| panic!("no summary; exit {}, stderr:\n{}", self.code, self.stderr))
+        self.maybe_summary()
+            .unwrap_or_else(|| panic!("no summary; exit {}, stderr:\n{}", self.code, self.stderr))
     }
 
     /// How many records ended so.
