@@ -56,6 +56,23 @@ fn rooms_whose_names_differ_only_in_case_are_one_room() {
 }
 
 #[test]
+fn a_call_that_fails_does_not_stop_the_next_of_its_record_and_the_worst_counts() {
+    let server = Server::start(|request| match request.json()["role"].as_str().unwrap() {
+        "b" => Reply::json(404, &json!({"code": 404, "message": "no such role"})),
+        "c" => Reply::hang_up(),
+        _ => Reply::ok(),
+    });
+    let records = [["a", "b", "d"], ["b", "c", "d"], ["a", "d", "e"]]
+        .map(|roles| json!({"room_id": "r1", "message": "x", "roles": roles}));
+    let ran = server.run("send-message").stdin(jsonl(records)).run().exits(1);
+    let roles: String =
+        server.received().iter().map(|r| r.json()["role"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(roles, "abdbcdade");
+    let counts = ["rejected", "unknown", "delivered"].map(|outcome| ran.count(outcome));
+    assert_eq!((counts, ran.summary()["calls"].as_u64()), ([1, 1, 1], Some(9)));
+}
+
+#[test]
 fn distinct_rooms_are_in_flight_together() {
     let server = until_two_are_here();
     let updates = ["r1", "r2"].map(|room| json!({"room_id": room, "description": "x"}));
