@@ -1,4 +1,5 @@
 //! What is wrong before the first record: exit 2 or 78, a message with the remedy, and not a byte sent.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The ways of the house that a compiler does not check: who imports whom, first lines, and that nothing stands
 //! without its test.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -115,7 +116,9 @@ fn the_table_is_in_order_and_so_has_no_cycle() {
 fn only_the_client_knows_the_http_client() {
     let knows = ["src/call/client.rs", "src/call/failure.rs"];
     for (file, text) in sources() {
-        assert!(knows.contains(&file.as_str()) || !code(&text).contains("reqwest"), "{file} knows reqwest");
+        // Its parser may be what a test compares with.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        assert!(knows.contains(&file.as_str()) || !code(text).contains("reqwest"), "{file} knows reqwest");
     }
 }
 
@@ -130,14 +133,6 @@ fn what_is_pure_knows_no_runtime() {
                 assert!(!code.contains(word), "{file} knows `{word}`");
             }
         }
-    }
-}
-
-#[test]
-fn every_file_says_first_what_it_is_for() {
-    for (file, text) in sources().into_iter().chain(files("tests", "rs")) {
-        let first = text.lines().next().unwrap_or_default();
-        assert!(first.starts_with("//! ") && first.len() > 20, "{file} begins with `{first}`");
     }
 }
 

@@ -1,4 +1,5 @@
 //! Which calls keep their order, and which are in flight together.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -52,6 +53,23 @@ fn rooms_whose_names_differ_only_in_case_are_one_room() {
     server.run("create-room --concurrency 16").stdin(jsonl(rooms)).run().exits(0);
     let sizes: Vec<u64> = server.received().iter().map(|r| r.json()["size"].as_u64().unwrap()).collect();
     assert_eq!(sizes, (0..60).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_call_that_fails_does_not_stop_the_next_of_its_record_and_the_worst_counts() {
+    let server = Server::start(|request| match request.json()["role"].as_str().unwrap() {
+        "b" => Reply::json(404, &json!({"code": 404, "message": "no such role"})),
+        "c" => Reply::hang_up(),
+        _ => Reply::ok(),
+    });
+    let records = [["a", "b", "d"], ["b", "c", "d"], ["a", "d", "e"]]
+        .map(|roles| json!({"room_id": "r1", "message": "x", "roles": roles}));
+    let ran = server.run("send-message").stdin(jsonl(records)).run().exits(1);
+    let roles: String =
+        server.received().iter().map(|r| r.json()["role"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(roles, "abdbcdade");
+    let counts = ["rejected", "unknown", "delivered"].map(|outcome| ran.count(outcome));
+    assert_eq!((counts, ran.summary()["calls"].as_u64()), ([1, 1, 1], Some(9)));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What is sent twice, and what must not be; the server's count is the judge.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

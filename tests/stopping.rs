@@ -1,10 +1,12 @@
 //! Runs that end before their input does: what is told of the records, and with which code.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
 use std::fs::OpenOptions;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::{Emulator, PATIENCE, Ran, Reply, Server, jsonl};
@@ -59,19 +61,45 @@ fn a_signal_drains_what_is_in_flight_and_tells_the_rest_as_pending() {
 }
 
 #[test]
-fn after_a_signal_a_waiting_repeat_is_pending_and_an_ambiguous_one_unknown() {
+fn a_second_signal_gives_up_what_is_in_flight() {
+    for (endpoint, in_flight) in [("send-message --set message=x", "unknown"), ("update-room", "pending")] {
+        let (server, coming, _go) = holding();
+        let mut running = server.run(endpoint).line("--concurrency 2").start();
+        running.write(jsonl(["r1", "r2", "r3"].map(|room| json!({"room_id": room}))).as_bytes());
+        for _ in 0..2 {
+            coming.recv_timeout(PATIENCE).unwrap();
+        }
+        running.signal("INT");
+        // A signal right behind the first is its echo; one that comes later counts.
+        while !running.has_ended() {
+            assert!(
+                coming.recv_timeout(Duration::from_millis(100)).is_err(),
+                "nothing new is sent in a drain"
+            );
+            running.signal("INT");
+        }
+        let ran = running.wait().exits(75);
+        let told = ran.events();
+        assert_eq!(told.len(), 3, "{}", ran.stderr);
+        let given_up = told.iter().filter(|event| event["data"]["attempts"] == 1);
+        assert!(given_up.clone().all(|event| event["data"]["outcome"] == in_flight), "{}", ran.text());
+        assert_eq!(
+            (given_up.count(), outcomes(&ran, "pending")),
+            (2, if in_flight == "pending" { 3 } else { 1 })
+        );
+    }
+}
+
+#[test]
+fn after_a_signal_a_call_that_waits_for_its_repeat_is_pending() {
     let (came, coming) = mpsc::channel();
     let came = Mutex::new(came);
-    let server = Server::start(move |request| {
+    let server = Server::start(move |_| {
         came.lock().unwrap().send(()).unwrap();
-        if request.path.ends_with("send-message") { Reply::hang_up() } else { Reply::text(500, "later") }
+        Reply::text(500, "later")
     });
-    // Its first answer has come, or is about to; it is never delivered.
-    let running = {
-        let mut running = server.run("create-room --max-attempts 1000").start();
-        running.write(rooms(1).as_bytes());
-        running
-    };
+    let mut running = server.run("create-room --max-attempts 1000").start();
+    running.write(rooms(1).as_bytes());
     coming.recv_timeout(PATIENCE).unwrap();
     coming.recv_timeout(PATIENCE).unwrap();
     running.signal("TERM");

@@ -1,4 +1,5 @@
 //! Records that come one by one are sent one by one.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

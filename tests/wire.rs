@@ -1,4 +1,5 @@
 //! What goes over the wire: method, path, body and token, byte for byte, as any HTTP server sees them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
