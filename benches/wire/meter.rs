@@ -131,7 +131,7 @@ impl Bench {
     }
 }
 
-fn same<T: PartialEq + fmt::Debug>(subject: Subject, what: &str, found: T, wanted: T) -> Result<()> {
+fn same<T: Copy + PartialEq + fmt::Debug>(subject: Subject, what: &str, found: T, wanted: T) -> Result<()> {
     if found == wanted { Ok(()) } else { Err(format!("{subject}: {what}: {found:?}, not {wanted:?}").into()) }
 }
 

@@ -69,7 +69,9 @@ impl Measured {
         let timed = Subject::ALL.map(|subject| Medians::of(subject, &self.timed));
         let big = Medians::of(Subject::Roompipe, &self.big);
         let peak = |medians: Option<Medians>| medians.and_then(|medians| medians.peak_mib);
-        let records = |medians: Option<Medians>| medians.map_or(0, |medians| medians.records);
+        let records = |medians: Option<Medians>| {
+            medians.map_or_else(|| "more".to_owned(), |medians| medians.records.to_string())
+        };
         let [bare, roompipe] = timed;
         let (factor, more) = MOST_GROWTH;
         let most = peak(roompipe).map(|mib| mib * factor + more);
