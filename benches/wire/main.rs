@@ -1,0 +1,119 @@
+//! What roompipe costs beside a bare HTTP client: calls a second, processor time and peak memory, each in a process
+//! of its own against a server that answers at once with the same bytes.
+//!
+//! ```text
+//! cargo bench --bench wire -- --records 50000 --big 1000000 --runs 5 --in-flight 64
+//! ```
+//!
+//! The bare loop and roompipe take turns, so that whatever else the machine does meets both. A run only counts where
+//! the server received every call once, of the same size as from the other, and roompipe's own summary adds up. Run
+//! by `cargo test --benches` it sends a few records and checks the counts; times are never tested.
+
+mod bare;
+mod child;
+mod input;
+mod meter;
+mod report;
+mod server;
+
+use std::env;
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use meter::{Bench, Subject};
+use report::Measured;
+
+/// Whatever goes wrong ends the bench.
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Measures calls a second and peak memory of roompipe and of a bare reqwest loop.
+#[derive(Debug, Parser)]
+#[command(name = "wire")]
+struct Options {
+    /// Records of a timed run
+    #[arg(long, default_value_t = 50_000)]
+    records: u64,
+    /// Records of the run that shows whether memory grows with the input; 0 leaves it out
+    #[arg(long, default_value_t = 1_000_000)]
+    big: u64,
+    /// Timed runs of each
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Calls in flight at once
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    in_flight: u16,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        [child::SERVE] => server::serve().map(|()| true),
+        [child::BARE, url, input, in_flight] => bare::send_all(url, input, in_flight).map(|()| true),
+        words if words.contains(&"--list") => Ok(true),
+        words if words.contains(&"--bench") || words.contains(&"--help") => measure(&Options::parse()),
+        _ => smoke(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether every claim that was measured holds.
+fn measure(options: &Options) -> Result<bool> {
+    let bench = Bench::start(options.in_flight)?;
+    let mut measured = Measured::new(options.in_flight);
+    let input = bench.input(options.records)?;
+    for run in 1..=options.runs {
+        for subject in Subject::ALL {
+            let figures = bench.run(subject, &input)?;
+            progress(subject, options.records, run, options.runs)?;
+            measured.add(subject, figures);
+        }
+    }
+    drop(input);
+    if options.big > 0 {
+        let input = bench.input(options.big)?;
+        for subject in Subject::ALL {
+            let figures = bench.run(subject, &input)?;
+            progress(subject, options.big, 1, 1)?;
+            measured.add_big(subject, figures);
+        }
+    }
+    bench.finish()?;
+    let mut out = io::stdout().lock();
+    measured.write_table(&mut out)?;
+    Ok(measured.write_claims(&mut out)?)
+}
+
+fn progress(subject: Subject, records: u64, run: u32, runs: u32) -> io::Result<()> {
+    writeln!(io::stderr(), "{subject}: {records} records, run {run} of {runs}")
+}
+
+/// Both once, on few records: what is checked are the counts.
+fn smoke() -> Result<bool> {
+    let bench = Bench::start(8)?;
+    let input = bench.input(200)?;
+    for subject in Subject::ALL {
+        bench.run(subject, &input)?;
+    }
+    drop(input);
+    bench.finish()?;
+    writeln!(
+        io::stdout(),
+        "wire: 200 records by each of {}, all counted",
+        Subject::ALL.map(|s| s.to_string()).join(", ")
+    )?;
+    Ok(true)
+}
