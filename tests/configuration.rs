@@ -219,3 +219,48 @@ fn credentials_may_stand_in_files() {
         .exits(0);
     assert_eq!(server.received()[0].token(), "aaa.bbb.ccc");
 }
+
+#[test]
+fn a_map_from_an_unknown_column_is_78_also_where_the_table_comes_from_stdin() {
+    let server = Server::answering(vec![Reply::ok()]);
+    server
+        .run("create-room --format csv --map description=nam")
+        .stdin(ROOMS)
+        .run()
+        .exits(78)
+        .says("did you mean `name`?");
+    assert!(server.received().is_empty());
+}
+
+#[test]
+fn the_emulator_asked_for_by_a_flag_wins_over_a_base_url_of_the_environment() {
+    Program::against("http://127.0.0.1:1/v2")
+        .line("create-room --emulator")
+        .stdin(r#"{"name":"a"}"#)
+        .run()
+        .exits(0);
+}
+
+#[test]
+fn a_switch_may_be_set_in_the_environment_as_1() {
+    for switch in ["EMULATOR", "OVERWRITE", "STRICT", "UNORDERED", "QUIET"] {
+        Program::new("run")
+            .env(&format!("ROOMPIPE_{switch}"), "1")
+            .env("ROOMPIPE_EMULATOR", if switch == "EMULATOR" { "1" } else { "true" })
+            .line("create-room")
+            .stdin(r#"{"name":"a"}"#)
+            .run()
+            .exits(0);
+    }
+}
+
+#[test]
+fn messages_in_json_are_json_to_the_last_line() {
+    let ran = Program::new("run")
+        .line("create-room --emulator --log-format json --max-failures 0")
+        .stdin("{\"name\":\"a\",\"unknown\":1}\n{\"name\":1}\n")
+        .run();
+    for line in ran.stderr.lines() {
+        assert!(line.parse::<serde_json::Value>().is_ok(), "`{line}` is no JSON");
+    }
+}

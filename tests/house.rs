@@ -137,6 +137,14 @@ fn what_is_pure_knows_no_runtime() {
 }
 
 #[test]
+fn every_file_says_first_what_it_is_for() {
+    for (file, text) in sources().into_iter().chain(files("tests", "rs")) {
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! ") && first.len() > 20, "{file} begins with `{first}`");
+    }
+}
+
+#[test]
 fn no_attribute_silences_a_lint_of_one_item() {
     for (file, text) in sources() {
         assert!(!code(&text).contains("#[allow("), "{file}: `#[expect(.., reason)]`, never `#[allow]`");

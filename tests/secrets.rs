@@ -32,9 +32,7 @@ fn holds_nothing(ran: &Ran, received: &[Received], hidden: &[&str]) {
 /// Runs with a key, and with a ready token, everything said that can be said.
 fn every_way(words: &[&str], answer: impl Fn(&Received) -> Reply + Send + Sync + Copy + 'static) {
     for ready in [false, true] {
-        for extra in
-            [vec!["-vvv"], vec!["-vvv", "--log-format", "json", "--emit", "body"], vec!["--show-sensitive"]]
-        {
+        for extra in ["-vvv --show-sensitive", "-vvv --log-format json --emit body"] {
             let server = Server::start(answer);
             let program = Program::new("run").env("ROOMPIPE_BASE_URL", &format!("{}/v2", server.origin()));
             let program = match ready {
@@ -44,7 +42,7 @@ fn every_way(words: &[&str], answer: impl Fn(&Received) -> Reply + Send + Sync +
             let ran = program
                 .args(words)
                 .args(["--dead-letters", "dead.jsonl", "--max-attempts", "2"])
-                .args(extra)
+                .line(extra)
                 .stdin(jsonl([json!({"name": "a"}), json!({"name": 1}), json!({"name": "b"})]))
                 .run();
             assert!(ready || !server.received().is_empty());

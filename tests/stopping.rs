@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Emulator, PATIENCE, Ran, Reply, Server, jsonl};
+use support::{Emulator, PATIENCE, Program, Ran, Reply, Server, jsonl};
 
 fn rooms(count: usize) -> String {
     jsonl((0..count).map(|n| json!({"name": format!("room-{n}")})))
@@ -232,6 +232,30 @@ fn a_failure_budget_stops_the_run() {
     );
     // A budget that is not overspent stops nothing.
     server.run("create-room --max-failures 30").stdin(rooms(30)).run().exits(1);
+}
+
+#[test]
+fn a_run_stopped_before_the_end_of_its_input_is_75_even_where_nothing_is_pending() {
+    // More than once: where the reader stands when the signal comes is chance.
+    for _ in 0..5 {
+        let mut running = Program::new("run").line("create-room --emulator --where .keep").start();
+        running.write(b"{\"name\":\"a\",\"keep\":true}\n");
+        let more = running.feed_for_ever(b"{\"name\":\"b\"}\n");
+        running.read_line();
+        running.signal("TERM");
+        let ran = running.wait().exits(75).says("SIGTERM");
+        more.join().unwrap();
+        assert_eq!((ran.count("delivered"), ran.count("pending")), (1, 0));
+    }
+}
+
+#[test]
+fn a_failure_budget_that_is_spent_on_invalid_records_is_75_and_told_once() {
+    let mut running = Program::new("run").line("create-room --emulator --max-failures 2").start();
+    let more = running.feed_for_ever(b"{\"name\":1}\n");
+    let ran = running.wait().exits(75);
+    more.join().unwrap();
+    assert_eq!(ran.stderr.matches("stopped: ").count(), 1, "{}", ran.stderr);
 }
 
 #[test]

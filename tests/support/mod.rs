@@ -6,6 +6,7 @@
 mod emulator;
 mod mask;
 mod program;
+mod ran;
 mod server;
 
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 pub use emulator::{Emulator, entries, got};
 pub use mask::masked;
-pub use program::{Program, Ran, Running};
+pub use program::{Program, Running};
+pub use ran::Ran;
 pub use server::{Received, Reply, Server};
 
 /// The demo workspace of the emulator (`src/emulator/demo.rs`), written down here once more: tests and program must

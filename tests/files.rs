@@ -1,0 +1,56 @@
+//! Files that a run writes besides its events: what may not be one file, and what happens where one cannot be written.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use support::Program;
+
+const ROOMS: &str = "name,size\nhall,30\n";
+
+#[test]
+fn no_file_that_is_written_may_be_an_input() {
+    for option in ["--summary-json", "--emulator-journal"] {
+        let program = Program::new("run").file("rooms.csv", ROOMS).line("create-room rooms.csv --emulator");
+        let ran = program.without_own_summary().args([option, "rooms.csv"]).run().exits(78);
+        assert_eq!(ran.file("rooms.csv"), ROOMS, "{option}");
+    }
+}
+
+#[test]
+fn no_two_outputs_may_be_one_file() {
+    for (one, other) in [
+        ("--output", "--summary-json"),
+        ("--dead-letters", "--summary-json"),
+        ("--output", "--emulator-journal"),
+        ("--summary-json", "--emulator-journal"),
+    ] {
+        Program::new("run")
+            .file("rooms.csv", ROOMS)
+            .line("create-room rooms.csv --emulator")
+            .without_own_summary()
+            .args([one, "same", other, "same"])
+            .run()
+            .exits(78)
+            .says("same");
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_opened_is_78_before_anything_is_sent() {
+    Program::new("run")
+        .line("create-room --emulator --emulator-journal nowhere/x")
+        .stdin(r#"{"name":"a"}"#)
+        .run()
+        .exits(78)
+        .says("nowhere/x");
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_74_also_in_the_summary() {
+    // The harness compares the summary's code with the process's.
+    Program::new("run")
+        .line("create-room --emulator --emulator-journal /dev/full")
+        .stdin(r#"{"name":"a"}"#)
+        .run()
+        .exits(74);
+}
