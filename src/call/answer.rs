@@ -171,7 +171,7 @@ pub(super) fn read(raw: Raw, rules: &dyn AnswerRules) -> Reading {
 fn kind_of(body: &[u8], truncated: bool) -> BodyKind {
     if body.is_empty() {
         BodyKind::Empty
-    } else if !truncated && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+    } else if !truncated && is_json(body) {
         BodyKind::Json
     } else if is_text(body, truncated) {
         BodyKind::Text
@@ -179,6 +179,21 @@ fn kind_of(body: &[u8], truncated: bool) -> BodyKind {
         BodyKind::Bytes
     }
 }
+
+/// True for JSON that everything downstream can hold: in UTF-8, not nested beyond bounds, no half of a surrogate pair.
+fn is_json(body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return false;
+    }
+    // Only a body that opens many brackets or escapes characters must be built to know.
+    let opens = memchr::memchr2_iter(b'{', b'[', body).take(MANY_BRACKETS).count();
+    (opens < MANY_BRACKETS && memmem::find(body, br"\u").is_none())
+        || serde_json::from_str::<Value>(text).is_ok()
+}
+
+/// As many brackets as can be open at once in what `serde_json` holds.
+const MANY_BRACKETS: usize = 120;
 
 /// A cut may have split the last character, which does not make bytes of a text.
 fn is_text(body: &[u8], truncated: bool) -> bool {
@@ -264,6 +279,17 @@ impl CallError {
 }
 
 impl Raw {
+    /// Takes the token out of a body that echoes it.
+    pub(super) fn without_token(mut self, token: Option<&memmem::Finder<'static>>) -> Self {
+        if let Some(token) = token
+            && token.needle().len() >= SHORTEST_SECRET
+            && token.find(&self.body).is_some()
+        {
+            self.body = replaced(&self.body, token.needle());
+        }
+        self
+    }
+
     /// Takes secrets out of a body that echoes them.
     pub(super) fn without<'a>(mut self, secrets: impl Iterator<Item = &'a [u8]>) -> Self {
         for secret in secrets {

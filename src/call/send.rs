@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::answer::{self, AnswerRules, CallError, Raw, Reading, Response};
 use super::backoff::Waits;
-use super::client::{Prepared, secret_part};
+use super::client::Prepared;
 use super::credentials::AppClaims;
 use super::failure::Failure;
 use super::header::Header;
@@ -251,11 +251,9 @@ impl<'a> Sending<'a> {
     /// Reads an answer and tells pace and health what came.
     fn answered<'b>(&mut self, raw: Raw, bearer: Option<&'b Bearer>, began: Instant) -> Brought<'b> {
         let sender = self.sender;
-        let token = bearer.map(|bearer| secret_part(&bearer.value));
-        let secrets = token.into_iter().chain(self.prepared.secrets());
+        let raw = raw.without_token(bearer.map(|bearer| &*bearer.finder)).without(self.prepared.secrets());
         let rules = self.call.rules;
-        let Reading { seen, response, error, value, stated_delay, date } =
-            answer::read(raw.without(secrets), rules);
+        let Reading { seen, response, error, value, stated_delay, date } = answer::read(raw, rules);
         let status = response.status;
         self.response = Some(response);
         sender.health(|health| health.answered(status));

@@ -3,12 +3,14 @@
 //! It knows no answer but its date, and never decides that a run must stop: it only says whether another token can
 //! be had.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use memchr::memmem::Finder;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::client::secret_part;
 use super::credentials::{AppClaims, Credentials, LIFETIME, Source};
 use super::error::Error;
 
@@ -44,8 +46,17 @@ struct Token {
 pub(super) struct Bearer {
     /// The value of `Authorization`, marked sensitive.
     pub(super) value: HeaderValue,
+    /// Finds the token in answers that echo it; made once, for it is looked for in every answer.
+    pub(super) finder: Arc<Finder<'static>>,
     /// Counts the tokens of a run.
     pub(super) number: u64,
+}
+
+impl Bearer {
+    fn new(value: HeaderValue, number: u64) -> Self {
+        let finder = Arc::new(Finder::new(secret_part(&value)).into_owned());
+        Self { value, finder, number }
+    }
 }
 
 /// What a refused token led to.
@@ -82,7 +93,7 @@ impl Tokens {
         let number = self.current()?.number;
         let at = self.state().server_time((self.clock)());
         let token = self.credentials.app_token(claims, at, LIFETIME)?;
-        token.map(|token| Ok(Bearer { value: authorization(&token)?, number })).transpose()
+        token.map(|token| Ok(Bearer::new(authorization(&token)?, number))).transpose()
     }
 
     /// Returns the number of the token in use.
@@ -116,7 +127,7 @@ impl Tokens {
     fn replace(&self, state: &mut State, now: SystemTime) -> Result<Bearer, Error> {
         let token = self.credentials.management_token(state.server_time(now), LIFETIME)?;
         let number = state.current.as_ref().map_or(0, |token| token.bearer.number) + 1;
-        let bearer = Bearer { value: authorization(&token)?, number };
+        let bearer = Bearer::new(authorization(&token)?, number);
         let mints = matches!(self.credentials.source, Source::Key { .. });
         let renew_at = mints.then(|| now + (LIFETIME - MARGIN));
         state.current = Some(Token { bearer: bearer.clone(), renew_at });

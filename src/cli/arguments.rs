@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use crate::pipeline::FailureBudget;
+
+use super::failure::Failure;
 
 /// What to call: an endpoint template, or a URL.
 #[derive(Debug, Args)]
@@ -43,7 +46,7 @@ pub(super) struct InputArguments {
     #[arg(long, value_enum, default_value_t = EmptyCell::Omit, env = "ROOMPIPE_EMPTY", hide_env = true, hide_short_help = true)]
     pub(super) empty: EmptyCell,
     /// Without a schema, CSV cells that look like numbers or booleans become such
-    #[arg(long, env = "ROOMPIPE_INFER_TYPES", hide_env = true, hide_short_help = true)]
+    #[arg(long, env = "ROOMPIPE_INFER_TYPES", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) infer_types: bool,
     /// Read at most N records [default: all]
     #[arg(long, value_name = "N", env = "ROOMPIPE_LIMIT", hide_env = true)]
@@ -76,12 +79,10 @@ pub(super) struct MappingArguments {
         long,
         env = "ROOMPIPE_PASS_UNKNOWN",
         hide_env = true,
-        conflicts_with = "strict",
-        hide_short_help = true
-    )]
+        hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) pass_unknown: bool,
     /// Attributes the endpoint does not know make a record invalid [default: left out]
-    #[arg(long, env = "ROOMPIPE_STRICT", hide_env = true, hide_short_help = true)]
+    #[arg(long, env = "ROOMPIPE_STRICT", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) strict: bool,
 }
 
@@ -92,7 +93,7 @@ pub(super) struct ManualArguments {
     #[arg(long, value_name = "URL", env = "ROOMPIPE_URL", hide_env = true)]
     pub(super) url: Option<String>,
     /// HTTP method [default: POST]
-    #[arg(long, value_name = "METHOD", env = "ROOMPIPE_METHOD", hide_env = true, requires = "url")]
+    #[arg(long, value_name = "METHOD", env = "ROOMPIPE_METHOD", hide_env = true)]
     pub(super) method: Option<String>,
     /// A header of every call
     #[arg(long, value_name = "NAME:VALUE")]
@@ -101,14 +102,7 @@ pub(super) struct ManualArguments {
     #[arg(long, value_name = "NAME:VALUE,…", hide_short_help = true)]
     pub(super) headers: Option<String>,
     /// What a repeat of the call does [default: by method, or of the endpoint at that path]
-    #[arg(
-        long,
-        value_enum,
-        env = "ROOMPIPE_EFFECT",
-        hide_env = true,
-        requires = "url",
-        hide_short_help = true
-    )]
+    #[arg(long, value_enum, env = "ROOMPIPE_EFFECT", hide_env = true, hide_short_help = true)]
     pub(super) effect: Option<EffectWord>,
 }
 
@@ -119,7 +113,7 @@ pub(super) struct TargetArguments {
     #[arg(long, value_name = "URL", env = "ROOMPIPE_BASE_URL", hide_env = true)]
     pub(super) base_url: Option<String>,
     /// Call an embedded 100ms with a demo workspace; needs no account
-    #[arg(long, env = "ROOMPIPE_EMULATOR", hide_env = true, conflicts_with = "base_url")]
+    #[arg(long, env = "ROOMPIPE_EMULATOR", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) emulator: bool,
     /// Write every call the embedded 100ms received to FILE
     #[arg(
@@ -127,7 +121,6 @@ pub(super) struct TargetArguments {
         value_name = "FILE",
         env = "ROOMPIPE_EMULATOR_JOURNAL",
         hide_env = true,
-        requires = "emulator",
         hide_short_help = true
     )]
     pub(super) emulator_journal: Option<PathBuf>,
@@ -152,7 +145,7 @@ pub(super) struct DeliveryArguments {
     #[arg(long, value_name = "RATE", env = "ROOMPIPE_RATE", hide_env = true)]
     pub(super) rate: Option<String>,
     /// Attempts that may begin together under --rate [default: 1, or 50 ms' worth]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "rate", env = "ROOMPIPE_BURST", hide_env = true, hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "ROOMPIPE_BURST", hide_env = true, hide_short_help = true)]
     pub(super) burst: Option<u32>,
     /// Longest an attempt may take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, env = "ROOMPIPE_TIMEOUT", hide_env = true)]
@@ -174,9 +167,7 @@ pub(super) struct DeliveryArguments {
         long,
         env = "ROOMPIPE_UNORDERED",
         hide_env = true,
-        conflicts_with = "order_by",
-        hide_short_help = true
-    )]
+        hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) unordered: bool,
     /// Stop when more than so many are not delivered [default: never]
     #[arg(long, value_name = "N|P%", env = "ROOMPIPE_MAX_FAILURES", hide_env = true)]
@@ -190,10 +181,10 @@ pub(super) struct OutputArguments {
     #[arg(short, long, value_name = "FILE", env = "ROOMPIPE_OUTPUT", hide_env = true)]
     pub(super) output: Option<PathBuf>,
     /// Write behind what an output file holds [default: refuse it]
-    #[arg(long, env = "ROOMPIPE_APPEND", hide_env = true, conflicts_with = "overwrite")]
+    #[arg(long, env = "ROOMPIPE_APPEND", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) append: bool,
     /// Replace what an output file holds
-    #[arg(long, env = "ROOMPIPE_OVERWRITE", hide_env = true)]
+    #[arg(long, env = "ROOMPIPE_OVERWRITE", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) overwrite: bool,
     /// event, body (the answer), merge (record and answer), jq:EXPR
     #[arg(long, value_name = "FORM", default_value = "event", env = "ROOMPIPE_EMIT", hide_env = true)]
@@ -205,7 +196,7 @@ pub(super) struct OutputArguments {
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_SUMMARY_JSON", hide_env = true)]
     pub(super) summary_json: Option<PathBuf>,
     /// Show credentials and signed URLs that answers hold, on the main output only
-    #[arg(long, env = "ROOMPIPE_SHOW_SENSITIVE", hide_env = true, hide_short_help = true)]
+    #[arg(long, env = "ROOMPIPE_SHOW_SENSITIVE", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) show_sensitive: bool,
 }
 
@@ -222,8 +213,98 @@ pub(super) struct LooksArguments {
     #[arg(short, long, action = clap::ArgAction::Count, env = "ROOMPIPE_VERBOSE", hide_env = true)]
     pub(super) verbose: u8,
     /// Only errors and the summary on stderr
-    #[arg(short, long, conflicts_with = "verbose", env = "ROOMPIPE_QUIET", hide_env = true)]
+    #[arg(short, long, env = "ROOMPIPE_QUIET", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) quiet: bool,
+}
+
+/// One of two options that say opposite things.
+struct Side<'a> {
+    option: &'static str,
+    variable: &'static str,
+    set: &'a mut bool,
+}
+
+/// Of two opposites a flag wins over the environment; two flags are a mistake.
+fn settle(Side { option, variable, set }: Side<'_>, other: Side<'_>) -> Result<(), Failure> {
+    let Side { option: other_option, variable: other_variable, set: other_set } = other;
+    if !(*set && *other_set) {
+        return Ok(());
+    }
+    match (from_environment(variable), from_environment(other_variable)) {
+        (true, false) => *set = false,
+        (false, true) => *other_set = false,
+        _ => return Err(Failure::usage(format!("`{option}` and `{other_option}` say opposite things"))),
+    }
+    Ok(())
+}
+
+/// A flag without the one it belongs to is a mistake; in the environment it just has no effect.
+fn needs(option: &str, variable: &str, needed: &str, given: bool, there: bool) -> Result<(), Failure> {
+    if given && !there && !from_environment(variable) {
+        return Err(Failure::usage(format!("`{option}` has no effect without `{needed}`")));
+    }
+    Ok(())
+}
+
+fn from_environment(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
+}
+
+impl CallArguments {
+    /// Sorts out options that contradict or need each other.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        let mapping = &mut self.mapping;
+        settle(
+            Side { option: "--strict", variable: "ROOMPIPE_STRICT", set: &mut mapping.strict },
+            Side {
+                option: "--pass-unknown",
+                variable: "ROOMPIPE_PASS_UNKNOWN",
+                set: &mut mapping.pass_unknown,
+            },
+        )?;
+        let target = &mut self.target;
+        let mut elsewhere = target.base_url.is_some();
+        settle(
+            Side { option: "--emulator", variable: "ROOMPIPE_EMULATOR", set: &mut target.emulator },
+            Side { option: "--base-url", variable: "ROOMPIPE_BASE_URL", set: &mut elsewhere },
+        )?;
+        if !elsewhere {
+            target.base_url = None;
+        }
+        let journal = target.emulator_journal.is_some();
+        needs("--emulator-journal", "ROOMPIPE_EMULATOR_JOURNAL", "--emulator", journal, target.emulator)?;
+        if !target.emulator {
+            target.emulator_journal = None;
+        }
+        let manual = self.manual.url.is_some();
+        needs("--method", "ROOMPIPE_METHOD", "--url", self.manual.method.is_some(), manual)?;
+        needs("--effect", "ROOMPIPE_EFFECT", "--url", self.manual.effect.is_some(), manual)
+    }
+}
+
+impl DeliveryArguments {
+    /// Sorts out options that contradict or need each other.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        let mut ordered = self.order_by.is_some();
+        settle(
+            Side { option: "--order-by", variable: "ROOMPIPE_ORDER_BY", set: &mut ordered },
+            Side { option: "--unordered", variable: "ROOMPIPE_UNORDERED", set: &mut self.unordered },
+        )?;
+        if !ordered {
+            self.order_by = None;
+        }
+        needs("--burst", "ROOMPIPE_BURST", "--rate", self.burst.is_some(), self.rate.is_some())
+    }
+}
+
+impl OutputArguments {
+    /// Sorts out options that contradict each other.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        settle(
+            Side { option: "--append", variable: "ROOMPIPE_APPEND", set: &mut self.append },
+            Side { option: "--overwrite", variable: "ROOMPIPE_OVERWRITE", set: &mut self.overwrite },
+        )
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -82,7 +82,8 @@ fn announce(address: SocketAddr) -> std::io::Result<()> {
     writeln!(out, "export HMS_SECRET={DEMO_SECRET}")?;
     writeln!(out, "export ROOMPIPE_BASE_URL=http://{address}/v2")?;
     out.flush()?;
-    log::line(&format!("100ms emulator with a demo workspace on http://{address}/v2; Ctrl-C ends it"));
+    let text = format!("100ms emulator with a demo workspace on http://{address}/v2; Ctrl-C ends it");
+    log::tell("note", &text, None);
     Ok(())
 }
 
@@ -114,23 +115,32 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// An emulator on a thread and a runtime of its own, so that it shares nothing with the run but HTTP.
 pub(super) struct Embedded {
-    /// Where it listens.
-    pub(super) address: SocketAddr,
     stop: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<Result<(), Failure>>,
 }
 
-impl Embedded {
-    /// Starts it on a free port.
-    pub(super) fn start(journal: Option<PathBuf>) -> Result<Self, Failure> {
+/// The port of an embedded emulator, before it serves.
+pub(super) struct Bound {
+    listener: std::net::TcpListener,
+    /// Where it will listen.
+    pub(super) address: SocketAddr,
+}
+
+impl Bound {
+    /// Takes a free port.
+    pub(super) fn new() -> Result<Self, Failure> {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { address: listener.local_addr()?, listener })
+    }
+
+    /// Begins to serve; calls that come before are kept by the system.
+    pub(super) fn serve(self, journal: Option<PathBuf>) -> Result<Embedded, Failure> {
         let (stop, stopped) = oneshot::channel::<()>();
-        let (tell, told) = std::sync::mpsc::channel();
         let settings = Settings { keep_journal: false, journal, ..Settings::default() };
         let serve = move || {
             runtime()?.block_on(async {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-                // The receiver waits for just this.
-                let _ = tell.send(listener.local_addr()?);
+                let listener = TcpListener::from_std(self.listener)?;
                 let until = async {
                     let _ = stopped.await;
                 };
@@ -140,15 +150,11 @@ impl Embedded {
             })
         };
         let thread = std::thread::Builder::new().name("emulator".to_owned()).spawn(serve)?;
-        match told.recv() {
-            Ok(address) => Ok(Self { address, stop, thread }),
-            Err(_) => Err(match thread.join() {
-                Ok(Err(failure)) => failure,
-                _ => Failure::io("the embedded emulator did not start"),
-            }),
-        }
+        Ok(Embedded { stop, thread })
     }
+}
 
+impl Embedded {
     /// Ends it, its journal written.
     pub(super) fn finish(self) -> Result<(), Failure> {
         // It may have ended by itself; then it says why.

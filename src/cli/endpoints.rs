@@ -222,7 +222,7 @@ fn check(folder: Option<&PathBuf>) -> Result<ExitCode, Failure> {
                 Ok(()) => passed += 1,
                 Err(error) => {
                     failed += 1;
-                    log::line(&format!("{}: `{}`: {error}", template.id, test.name));
+                    log::problem(&format!("{}: `{}`: {error}", template.id, test.name), None);
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! Why a command ends before, or instead of, its work: a message, a hint and an exit code.
 
-use std::fmt;
-
 use crate::exit::ExitCode;
 
 /// What `main` prints on stderr and ends with.
@@ -9,8 +7,10 @@ use crate::exit::ExitCode;
 pub struct Failure {
     /// The exit code.
     pub exit: ExitCode,
-    message: String,
-    hint: Option<String>,
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 impl Failure {
@@ -44,16 +44,6 @@ impl Failure {
     pub fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Self {
         self.hint = hint.map(Into::into);
         self
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
+use serde_json::json;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer as FormatWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -25,9 +27,36 @@ pub(super) fn is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Writes one message to stderr. A stderr that is gone can be told nothing.
-pub(super) fn line(text: &str) {
+/// Messages are JSON, one a line (`--log-format json`).
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Writes one line to stderr. A stderr that is gone can be told nothing.
+fn line(text: &str) {
     let _ = writeln!(Stderr, "{text}");
+}
+
+/// Tells what went wrong, and what can be done about it.
+pub(super) fn problem(text: &str, hint: Option<&str>) {
+    tell("error", text, hint);
+}
+
+/// Tells what stopped a run, or how it can go on.
+pub(super) fn tell(word: &str, text: &str, hint: Option<&str>) {
+    if JSON.load(Ordering::Relaxed) {
+        return line(&json!({"level": word.to_ascii_uppercase(), "message": text, "hint": hint}).to_string());
+    }
+    line(&format!("{word}: {text}"));
+    if let Some(hint) = hint {
+        line(&format!("hint: {hint}"));
+    }
+}
+
+/// Writes the end of a run: the text for people, or the counts as JSON.
+pub(super) fn summary(text: &str, counts: &serde_json::Value) {
+    if JSON.load(Ordering::Relaxed) {
+        return line(&json!({"level": "INFO", "message": "summary", "summary": counts}).to_string());
+    }
+    line(text);
 }
 
 /// Stderr as everything of ours writes to it: above the progress bar.
@@ -65,6 +94,7 @@ pub(super) fn start(looks: &LooksArguments) {
         (false, 1) => Level::DEBUG,
         (false, _) => Level::TRACE,
     };
+    JSON.store(matches!(looks.log_format, LogFormat::Json), Ordering::Relaxed);
     let builder = tracing_subscriber::fmt().with_writer(|| Stderr).with_max_level(level);
     // A subscriber that is set already (an embedding program's) stays.
     let _ = match looks.log_format {

@@ -8,6 +8,7 @@ mod emulator;
 mod endpoints;
 mod failure;
 mod log;
+mod outputs;
 mod preview;
 mod progress;
 mod run;
@@ -63,7 +64,13 @@ enum Command {
 /// Runs the program on the process's own arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut command = Cli::command();
+    // `preview` takes what `run` takes, and shows of it what changes a preview.
+    let mut command = Cli::command().mut_subcommand("preview", |preview| {
+        preview.mut_args(|option| {
+            let of_run = matches!(option.get_help_heading(), Some("Delivery" | "Output"));
+            option.hide(of_run)
+        })
+    });
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
@@ -73,8 +80,8 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error.format(&mut command)),
     };
     let result = match cli.command {
-        Command::Run(arguments) => run::run(&arguments),
-        Command::Preview(arguments) => preview::run(&arguments),
+        Command::Run(arguments) => run::run(*arguments),
+        Command::Preview(arguments) => preview::run(*arguments),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
@@ -82,7 +89,7 @@ pub fn main() -> ExitCode {
         Command::Man => shell::man(&command),
     };
     result.unwrap_or_else(|failure| {
-        log::line(&failure.to_string());
+        log::problem(&failure.message, failure.hint.as_deref());
         failure.exit
     })
 }

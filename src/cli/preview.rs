@@ -5,11 +5,11 @@ use std::io::Write as _;
 use clap::{Args, ValueEnum};
 
 use crate::exit::ExitCode;
-use crate::mapping::{Invalid, Mapped, Mapping, Notes, Order, Request};
+use crate::mapping::{Invalid, Mapped, Mapping, Notes, Request};
 use crate::record::{Item, Position};
 use crate::template::TokenKind;
 
-use super::arguments::{CallArguments, LooksArguments};
+use super::arguments::{CallArguments, DeliveryArguments, LooksArguments, OutputArguments};
 use super::failure::Failure;
 use super::wire::{self, GivenHeader};
 use super::{log, setup};
@@ -28,6 +28,11 @@ pub(super) struct Arguments {
     /// Form of the requests
     #[arg(long = "as", value_enum, default_value_t = Form::Text, help_heading = "Preview")]
     form: Form,
+    /// Taken so that the same words serve `run` and `preview`.
+    #[command(flatten)]
+    delivery: DeliveryArguments,
+    #[command(flatten)]
+    output: OutputArguments,
     #[command(flatten)]
     looks: LooksArguments,
 }
@@ -45,8 +50,11 @@ enum Form {
 }
 
 /// Shows the requests.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     log::start(&arguments.looks);
+    arguments.call.settle()?;
+    arguments.delivery.settle()?;
+    arguments.output.settle()?;
     let base_url = match arguments.call.target.emulator {
         true => "http://127.0.0.1/v2".to_owned(),
         false => setup::base_url(arguments.call.target.base_url.as_deref()),
@@ -54,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let meaning = setup::meaning(&arguments.call, &base_url)?;
     let headers = wire::headers(&arguments.call.manual)?;
     let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
-    let mapping = setup::mapping(&arguments.call, meaning.endpoint, Order::Template)?;
+    let mapping = setup::mapping(&arguments.call, meaning.endpoint, setup::order(&arguments.delivery))?;
     let mut inputs = setup::inputs(&arguments.call, &meaning.paths)?;
     setup::check_columns(&mapping, &inputs)?;
     let mut shown = Shown { form: arguments.form, needs_token, headers, out: Vec::new(), invalid: false };
@@ -129,7 +137,11 @@ impl Shown {
         if self.form == Form::Text {
             let _ = writeln!(self.out, "# {text}\n");
         } else {
-            log::line(&text);
+            log::tell(
+                "invalid",
+                &format!("{}: {}", place(position), invalid.message),
+                invalid.hint.as_deref(),
+            );
         }
     }
 

@@ -130,7 +130,7 @@ fn known_template(
     catalog: &Catalog,
 ) -> Option<Arc<EndpointTemplate>> {
     let base = UrlPattern::parse(base_url).ok()?;
-    if base.origin() != pattern.origin() {
+    if !base.has_origin_of(pattern) {
         return None;
     }
     let path = pattern.path();

@@ -90,7 +90,7 @@ fn header(text: &str, secret: bool) -> Result<GivenHeader, Failure> {
 /// brings no authorization of its own.
 pub(super) fn needs_token(base_url: &str, url: &UrlPattern, headers: &[GivenHeader]) -> bool {
     let own = headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization"));
-    !own && UrlPattern::parse(base_url).is_ok_and(|base| base.origin().eq_ignore_ascii_case(url.origin()))
+    !own && UrlPattern::parse(base_url).is_ok_and(|base| base.has_origin_of(url))
 }
 
 /// The authority to call: the demo key for an emulator of ours, else what the environment offers.
@@ -132,39 +132,46 @@ fn open_files_limit() -> Option<usize> {
     None
 }
 
-/// How calls are made.
-pub(super) fn call_settings(
-    arguments: &CallArguments,
-    delivery: &DeliveryArguments,
-    base_url: &str,
-    credentials: Option<Credentials>,
-    headers: &[GivenHeader],
-    emulator: bool,
-    stop: &Stop,
-) -> Result<call::Settings, Failure> {
-    let mut settings = call::Settings::new(base_url);
-    settings.credentials = credentials;
-    settings.headers = headers.iter().map(GivenHeader::checked).collect::<Result<_, _>>()?;
-    settings.concurrency = concurrency(delivery.concurrency);
-    settings.rate = match &delivery.rate {
-        Some(text) => Some(text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))?),
-        None => None,
-    };
-    settings.burst = delivery.burst.and_then(NonZeroU32::new);
-    settings.timeout = delivery.timeout;
-    settings.max_attempts = delivery.max_attempts;
-    settings.max_elapsed = delivery.max_elapsed;
-    settings.retry = match delivery.retry {
-        RetryWord::Safe => Retry::Safe,
-        RetryWord::Always => Retry::Always,
-        RetryWord::Never => Retry::Never,
-    };
-    settings.proxy = match (&arguments.target.proxy, emulator) {
-        (_, true) => Proxy::Direct,
-        (Some(url), false) => Proxy::Url(url.clone().into()),
-        (None, false) => Proxy::Environment,
-    };
-    settings.ca_cert = arguments.target.ca_cert.clone();
-    settings.stop = stop.clone();
-    Ok(settings)
+/// What calls are made to, and with.
+pub(super) struct Wire {
+    pub(super) base_url: String,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) headers: Vec<GivenHeader>,
+    pub(super) emulator: bool,
+}
+
+impl Wire {
+    /// How calls are made.
+    pub(super) fn settings(
+        self,
+        arguments: &CallArguments,
+        delivery: &DeliveryArguments,
+        stop: &Stop,
+    ) -> Result<call::Settings, Failure> {
+        let mut settings = call::Settings::new(self.base_url);
+        settings.credentials = self.credentials;
+        settings.headers = self.headers.iter().map(GivenHeader::checked).collect::<Result<_, _>>()?;
+        settings.concurrency = concurrency(delivery.concurrency);
+        settings.rate = match &delivery.rate {
+            Some(text) => Some(text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))?),
+            None => None,
+        };
+        settings.burst = delivery.burst.and_then(NonZeroU32::new);
+        settings.timeout = delivery.timeout;
+        settings.max_attempts = delivery.max_attempts;
+        settings.max_elapsed = delivery.max_elapsed;
+        settings.retry = match delivery.retry {
+            RetryWord::Safe => Retry::Safe,
+            RetryWord::Always => Retry::Always,
+            RetryWord::Never => Retry::Never,
+        };
+        settings.proxy = match (&arguments.target.proxy, self.emulator) {
+            (_, true) => Proxy::Direct,
+            (Some(url), false) => Proxy::Url(url.clone().into()),
+            (None, false) => Proxy::Environment,
+        };
+        settings.ca_cert = arguments.target.ca_cert.clone();
+        settings.stop = stop.clone();
+        Ok(settings)
+    }
 }

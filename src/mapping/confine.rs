@@ -19,9 +19,17 @@ pub enum PatternError {
     /// No host between scheme and path.
     #[error("URL `{0}` has no host")]
     NoHost(String),
-    /// A placeholder, user name or password in the authority.
-    #[error("the host part of URL `{0}` must be plain: no placeholder, user name or password")]
-    Authority(String),
+    /// A placeholder, user name or password in the authority. It is not shown, for it may be a secret.
+    #[error("the host part of the URL must be plain: no placeholder, user name or password")]
+    Authority,
+    /// A host or port that is none.
+    #[error("URL `{url}` leads nowhere: {why}")]
+    Host {
+        /// The pattern as written.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A placeholder that is never closed, or is empty.
     #[error("URL `{url}` has a placeholder that is not `{{name}}` at character {at}")]
     Placeholder {
@@ -76,14 +84,21 @@ impl UrlPattern {
     /// # Errors
     /// Where scheme, host, literal text or a placeholder is not as described there.
     pub fn parse(url: &str) -> Result<Self, PatternError> {
-        let rest = strip_scheme(url).ok_or_else(|| PatternError::Scheme(url.to_owned()))?;
+        let rest = strip_scheme(url).ok_or_else(|| match url.contains('@') {
+            true => PatternError::Authority,
+            false => PatternError::Scheme(url.to_owned()),
+        })?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(end);
         if authority.is_empty() {
             return Err(PatternError::NoHost(url.to_owned()));
         }
         if authority.contains(['{', '}', '@', '\\', '%', ' ']) || authority.chars().any(char::is_control) {
-            return Err(PatternError::Authority(url.to_owned()));
+            return Err(PatternError::Authority);
+        }
+        let origin = &url[..url.len() - tail.len()];
+        if let Err(error) = url::Url::parse(origin) {
+            return Err(PatternError::Host { url: url.to_owned(), why: error.to_string() });
         }
         check_literal(url, tail)?;
         let origin = url[..url.len() - tail.len()].to_owned();
@@ -101,10 +116,17 @@ impl UrlPattern {
         Ok(Self { origin, segments, query: pieces(url, query)? })
     }
 
-    /// Scheme, host and port.
+    /// Scheme, host and port as written.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// True where both lead to one origin, however it is written (RFC 6454, 5).
+    #[must_use]
+    pub fn has_origin_of(&self, other: &Self) -> bool {
+        let parsed = |pattern: &Self| url::Url::parse(&pattern.origin).map(|url| url.origin()).ok();
+        parsed(self).is_some_and(|origin| parsed(other).as_ref() == Some(&origin))
     }
 
     /// The names of all placeholders, in the order of the URL.
@@ -326,8 +348,9 @@ mod tests {
             ("rooms", Scheme("rooms".into())),
             ("ftp://h/x", Scheme("ftp://h/x".into())),
             ("https:///x", NoHost("https:///x".into())),
-            ("https://{h}/x", Authority("https://{h}/x".into())),
-            ("https://u:p@h/x", Authority("https://u:p@h/x".into())),
+            ("https://{h}/x", Authority),
+            ("https://u:p@h/x", Authority),
+            ("ftp://u:p@h/x", Authority),
             ("https://h/a b", character("https://h/a b", ' ', 12)),
             ("https://h/a#b", character("https://h/a#b", '#', 12)),
             ("https://h/{a", Placeholder { url: "https://h/{a".into(), at: 11 }),

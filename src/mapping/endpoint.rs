@@ -150,6 +150,11 @@ impl Endpoint {
         let nests = cells && name.contains('.');
         match (nests, &self.kind) {
             (true, EndpointKind::Template { .. }) if simple.is_some() => simple,
+            (true, EndpointKind::Manual { .. })
+                if simple.as_ref().is_some_and(|t| t.place == Place::Path) =>
+            {
+                simple
+            }
             (true, _) => {
                 let Some((top, below)) = Target::split(name) else { return simple };
                 let place = self.place_of(top).filter(wanted)?;

@@ -184,7 +184,7 @@ impl Mapping {
     fn is_source(&self, name: &str) -> bool {
         self.assignments.iter().any(|assignment| match &assignment.from {
             Source::Expression(Expression::Field(field)) => field == name,
-            Source::Expression(Expression::Jq(program)) => program.source().contains(name),
+            Source::Expression(Expression::Jq(program)) => names(program.source(), name),
             Source::Constant(_) => false,
         })
     }
@@ -216,6 +216,15 @@ fn bodies(program: &Program, value: jq::Val) -> Result<Vec<Value>, Invalid> {
         .map(|output| output.and_then(|output| jq::to_json(&output)))
         .collect::<Result<_, _>>()
         .map_err(|error| Invalid::program("--body", &error))
+}
+
+/// True where a program's text has this name as a word.
+fn names(source: &str, name: &str) -> bool {
+    let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    source.match_indices(name).any(|(at, _)| {
+        !part_of_word(source[..at].chars().next_back())
+            && !part_of_word(source[at + name.len()..].chars().next())
+    })
 }
 
 /// One of our own events: its envelope has names (`id`, `type`) that must not fill parameters of the same name.

@@ -2,6 +2,7 @@
 //!
 //! It looks at no record any more, and it sends nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -152,11 +153,12 @@ impl Render<'_> {
         if fan_out.without.iter().any(|name| present(&name)) {
             return Ok(None);
         }
-        let mut distinct: Vec<Value> = Vec::new();
-        for item in list.as_array().into_iter().flatten() {
-            if !distinct.contains(item) {
-                distinct.push(item.clone());
-            }
+        let mut seen = HashSet::new();
+        let items = list.as_array().into_iter().flatten();
+        let distinct: Vec<Value> = items.filter(|item| seen.insert(item.to_string())).cloned().collect();
+        if distinct.len() > jq::MAX_OUTPUTS {
+            let rule = format!("at most {} distinct items, for each makes a call", jq::MAX_OUTPUTS);
+            return Err(vec![Problem::new(&fan_out.field, &list, rule)]);
         }
         Ok(Some((fan_out, distinct)))
     }
@@ -270,8 +272,9 @@ fn request_value(path: Map<String, Value>, query: Map<String, Value>, body: Opti
 
 /// The body's bytes, the same at every attempt. A value we masked in an earlier answer must not be written back.
 fn fixed(body: &Value) -> Result<Bytes, Invalid> {
-    let text = body.to_string();
-    if memchr::memmem::find(text.as_bytes(), REDACTED.as_bytes()).is_some() {
+    // Writing a value into memory cannot fail.
+    let text = serde_json::to_vec(body).unwrap_or_default();
+    if memchr::memmem::find(&text, REDACTED.as_bytes()).is_some() {
         return Err(Invalid::fields(vec![Problem {
             field: masked_field(body).unwrap_or_default(),
             value: Some(format!("\"{REDACTED}\"")),

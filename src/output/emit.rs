@@ -88,7 +88,10 @@ fn push_body(event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
 
 /// `line` is the record's JSON object; the answer becomes its last member, in place of one of the same name.
 fn merge(mut line: Vec<u8>, event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
-    if memchr::memmem::find(&line, b"response").is_some()
+    // The name could also be written with escapes.
+    let may_hold =
+        memchr::memmem::find(&line, b"response").is_some() || memchr::memmem::find(&line, br"\u").is_some();
+    if may_hold
         && let Ok(mut map) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&line)
         && map.shift_remove("response").is_some()
     {

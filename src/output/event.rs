@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use crate::call::{BodyKind, CallError, Response};
 use crate::mapping::Request;
 use crate::outcome::Outcome;
-use crate::record::{Content, Position, Record};
-use crate::template::EndpointTemplate;
+use crate::record::{Content, Position, Record, write_line};
+use crate::template::{EndpointTemplate, REDACTED};
 
 /// How much of an unreadable record an event on stdout shows, in bytes.
 pub const RAW_SHOWN: usize = 4 * 1024;
@@ -78,10 +78,12 @@ pub fn event_id(run: &str, position: &Position, call: usize, generation: u64) ->
     let mut hash = Sha256::new();
     // A separator that cannot occur in the parts keeps two different coordinates from running together.
     hash.update(format!("{run}\0{}\0{}\0{call}\0{generation}", position.input, position.number));
-    let mut id = String::from("evt_");
+    let mut id = String::with_capacity(36);
+    id.push_str("evt_");
     for byte in &hash.finalize()[..16] {
-        use std::fmt::Write as _;
-        let _ = write!(id, "{byte:02x}");
+        for half in [byte >> 4, byte & 15] {
+            id.push(char::from(b"0123456789abcdef"[usize::from(half)]));
+        }
     }
     id
 }
@@ -127,9 +129,10 @@ impl Event<'_> {
         out.extend_from_slice(br#"],"request":"#);
         push_request(out, self.request);
         out.extend_from_slice(br#","response":"#);
-        push_response(out, self.response, self.request.and_then(|r| r.template.as_ref()), shown);
+        let mask = self.request.and_then(|r| r.template.as_ref()).filter(|_| !shown.sensitive);
+        push_response(out, self.response, mask);
         let _ = write!(out, r#","attempts":{},"error":"#, self.attempts);
-        push_error(out, self.error);
+        push_error(out, self.error, mask);
         out.extend_from_slice(b"}}\n");
     }
 }
@@ -195,18 +198,13 @@ fn push_request(out: &mut Vec<u8>, request: Option<&Request>) {
     out.push(b'}');
 }
 
-fn push_response(
-    out: &mut Vec<u8>,
-    response: Option<&Response>,
-    template: Option<&Arc<EndpointTemplate>>,
-    shown: Shown,
-) {
+fn push_response(out: &mut Vec<u8>, response: Option<&Response>, mask: Option<&Arc<EndpointTemplate>>) {
     let Some(response) = response else {
         out.extend_from_slice(b"null");
         return;
     };
     let _ = write!(out, r#"{{"status":{},"body":"#, response.status);
-    let encoded = push_answer(out, response, template.filter(|_| !shown.sensitive));
+    let encoded = push_answer(out, response, mask);
     if encoded {
         out.extend_from_slice(br#","body_encoding":"base64""#);
     }
@@ -216,25 +214,32 @@ fn push_response(
     let _ = write!(out, r#","latency_ms":{:.1}}}"#, response.latency.as_secs_f64() * 1000.0);
 }
 
-/// Appends the answer's body as one JSON value on one line; returns true where it had to be base64.
+/// Appends the answer's body as one JSON value on one line; returns true where it had to be base64. With `mask`, what
+/// the template calls sensitive does not appear.
 pub(super) fn push_answer(
     out: &mut Vec<u8>,
     response: &Response,
     mask: Option<&Arc<EndpointTemplate>>,
 ) -> bool {
     let body = &response.body;
-    match response.kind {
-        BodyKind::Empty => out.extend_from_slice(b"null"),
-        BodyKind::Json => {
-            let mask = mask.filter(|template| !template.sensitive.is_empty());
-            let broken = memchr::memchr2(b'\n', b'\r', body).is_some();
-            match (mask, broken) {
-                (None, false) => out.extend_from_slice(body),
-                _ => push_value(out, body, mask),
-            }
+    let mask = mask.filter(|template| template.may_hold_sensitive(body));
+    match (response.kind, mask) {
+        (BodyKind::Empty, _) => out.extend_from_slice(b"null"),
+        (BodyKind::Json, None) if memchr::memchr2(b'\n', b'\r', body).is_none() => {
+            out.extend_from_slice(body)
         }
-        BodyKind::Text => push_string(out, &String::from_utf8_lossy(body)),
-        BodyKind::Bytes => {
+        (BodyKind::Json, None) => write_line(body, out),
+        (BodyKind::Json, Some(template)) => match serde_json::from_slice::<Value>(body) {
+            Ok(mut value) => {
+                template.mask(&mut value);
+                let _ = serde_json::to_writer(out, &value);
+            }
+            Err(_) => push_string(out, REDACTED),
+        },
+        // A body that is no whole JSON cannot be masked in part.
+        (BodyKind::Text | BodyKind::Bytes, Some(_)) => push_string(out, REDACTED),
+        (BodyKind::Text, None) => push_string(out, &String::from_utf8_lossy(body)),
+        (BodyKind::Bytes, None) => {
             let _ = write!(out, r#""{}""#, STANDARD.encode(body));
             return true;
         }
@@ -242,26 +247,12 @@ pub(super) fn push_answer(
     false
 }
 
-fn push_value(out: &mut Vec<u8>, body: &[u8], mask: Option<&Arc<EndpointTemplate>>) {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(mut value) => {
-            if let Some(template) = mask {
-                template.mask(&mut value);
-            }
-            let _ = serde_json::to_writer(out, &value);
-        }
-        // Valid JSON that serde_json will not hold (nested too deeply): the text keeps it whole, unless it may hold
-        // what must not be shown.
-        Err(_) if mask.is_some() => push_string(out, crate::template::REDACTED),
-        Err(_) => push_string(out, &String::from_utf8_lossy(body)),
-    }
-}
-
-fn push_error(out: &mut Vec<u8>, error: Option<&CallError>) {
+fn push_error(out: &mut Vec<u8>, error: Option<&CallError>, mask: Option<&Arc<EndpointTemplate>>) {
     let Some(error) = error else {
         out.extend_from_slice(b"null");
         return;
     };
+    let mask = |text: &[u8]| mask.filter(|template| template.may_hold_sensitive(text));
     out.extend_from_slice(br#"{"code":"#);
     push_string(out, &error.code);
     out.extend_from_slice(br#","name":"#);
@@ -270,8 +261,15 @@ fn push_error(out: &mut Vec<u8>, error: Option<&CallError>) {
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(br#","message":"#);
-    push_string(out, &error.message);
+    let hidden = mask(error.message.as_bytes()).is_some();
+    push_string(out, if hidden { REDACTED } else { &error.message });
     out.extend_from_slice(br#","details":"#);
-    let _ = serde_json::to_writer(&mut *out, &error.details);
+    let mut details = error.details.clone();
+    if let Some(details) = &mut details
+        && let Some(template) = mask(details.to_string().as_bytes())
+    {
+        template.mask(details);
+    }
+    let _ = serde_json::to_writer(&mut *out, &details);
     out.push(b'}');
 }

@@ -10,11 +10,14 @@ mod tally;
 
 pub use emit::{Emit, EmitError};
 pub use event::{Event, RAW_SHOWN, Shown, Subject, SubjectContent, event_id};
-pub use file::{FileError, FileMode, open_file};
+pub use file::{Claim, Claims, FileError, FileMode};
 pub use sink::{OnFailure, Sink, Writing, Written};
 pub use tally::{Cost, Tally};
 
 use crate::outcome::Outcome;
+
+/// Bytes that most events need.
+const USUAL_LINE: usize = 1536;
 
 /// Where the events of a run go.
 #[derive(Debug)]
@@ -44,17 +47,17 @@ impl Outputs {
         let carries = self.emit.carries(event.outcome);
         let mut result = Ok(());
         if carries {
-            let mut lines = Vec::with_capacity(512);
+            let mut lines = Vec::with_capacity(USUAL_LINE);
             result = self.emit.write(event, shown, &mut lines);
             self.main.send(lines).await;
         }
         let undelivered = !event.outcome.is_fine();
         if let Some(dead) = self.dead_letters.as_ref().filter(|_| undelivered) {
-            let mut line = Vec::with_capacity(512);
+            let mut line = Vec::with_capacity(USUAL_LINE);
             event.write(masked, &mut line);
             dead.send(line).await;
         } else if result.is_err() || (undelivered && !carries) {
-            let mut line = Vec::with_capacity(512);
+            let mut line = Vec::with_capacity(USUAL_LINE);
             event.write(Shown { raw: RAW_SHOWN, sensitive: false }, &mut line);
             self.fallback.send(line).await;
         }

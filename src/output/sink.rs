@@ -5,13 +5,16 @@
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Bytes that may wait for the writer.
 const WAITING_BYTES: u32 = 4 * 1024 * 1024;
+
+/// How long the writer rests after a write.
+const TOGETHER: Duration = Duration::from_millis(1);
 
 /// Calls of the writer that failed, seen from the run.
 pub type OnFailure = Box<dyn FnOnce(&io::Error) + Send>;
@@ -22,12 +25,20 @@ pub struct Sink {
     lines: mpsc::UnboundedSender<Vec<u8>>,
     room: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    handed: AtomicU64,
+    accepted: AtomicU64,
 }
 
 /// The writing half, to be finished at the end of the run.
 #[derive(Debug)]
 pub struct Writing {
-    thread: JoinHandle<Written>,
+    end: oneshot::Receiver<Written>,
+    counts: Arc<Counts>,
 }
 
 /// What became of the lines.
@@ -54,6 +65,8 @@ impl Sink {
         let (lines, queue) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
         let failed = Arc::new(AtomicBool::new(false));
+        let counts = Arc::new(Counts::default());
+        let (tell, end) = oneshot::channel();
         let writer = Writer {
             to: BufWriter::with_capacity(64 * 1024, to),
             room: Arc::clone(&room),
@@ -61,9 +74,12 @@ impl Sink {
             on_failure: Some(on_failure),
             pending: 0,
             written: Written::default(),
+            counts: Arc::clone(&counts),
         };
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run(queue))?;
-        Ok((Self { lines, room, failed }, Writing { thread }))
+        // Nobody may wait for the end any more; then nobody is told.
+        let write = move || drop(tell.send(writer.run(queue)));
+        std::thread::Builder::new().name(name.to_owned()).spawn(write)?;
+        Ok((Self { lines, room, failed, counts: Arc::clone(&counts) }, Writing { end, counts }))
     }
 
     /// Hands over one chunk of whole lines; waits while the writer is behind.
@@ -75,6 +91,7 @@ impl Sink {
         if let Ok(permit) = self.room.acquire_many(cost(&chunk)).await {
             permit.forget();
         }
+        self.counts.handed.fetch_add(1, Ordering::Relaxed);
         // The writer outlives every sender: it ends when the last of them is dropped.
         let _ = self.lines.send(chunk);
     }
@@ -91,13 +108,19 @@ fn cost(chunk: &[u8]) -> u32 {
 }
 
 impl Writing {
-    /// Waits for the last line, once every [`Sink`] is dropped.
-    #[must_use]
-    pub fn finish(self) -> Written {
-        self.thread.join().unwrap_or_else(|_| Written {
-            error: Some(io::Error::other("the writer's thread panicked")),
-            ..Written::default()
-        })
+    /// Waits for the last line, once every [`Sink`] is dropped, or until `give_up` is done: what has not been
+    /// accepted then counts as lost.
+    pub async fn finish(self, give_up: impl Future<Output = ()>) -> Written {
+        let lost = |error: &str| {
+            let accepted = self.counts.accepted.load(Ordering::Relaxed);
+            let lost = self.counts.handed.load(Ordering::Relaxed).saturating_sub(accepted);
+            Written { accepted, lost, error: Some(io::Error::other(error.to_owned())) }
+        };
+        tokio::select! {
+            biased;
+            end = self.end => end.unwrap_or_else(|_| lost("the writer's thread panicked")),
+            () = give_up => lost("its reader did not take them"),
+        }
     }
 }
 
@@ -109,6 +132,7 @@ struct Writer {
     /// Chunks in the buffer, not yet accepted by the destination.
     pending: u64,
     written: Written,
+    counts: Arc<Counts>,
 }
 
 impl Writer {
@@ -120,6 +144,8 @@ impl Writer {
             }
             // Nothing waits: what was written must be seen downstream now, not when a buffer happens to be full.
             self.flush();
+            // Events come faster than threads are switched: those of the next moment are written together.
+            std::thread::sleep(TOGETHER);
         }
         self.flush();
         if self.written.error.is_some() {
@@ -148,6 +174,7 @@ impl Writer {
         match self.to.flush() {
             Ok(()) => {
                 self.written.accepted += self.pending;
+                self.counts.accepted.store(self.written.accepted, Ordering::Relaxed);
                 self.pending = 0;
             }
             Err(error) => self.fail(error),
@@ -199,7 +226,7 @@ mod tests {
         }
         sink.send(vec![b'x'; 5 * 1024 * 1024]).await;
         drop(sink);
-        let written = writing.finish();
+        let written = writing.finish(std::future::pending()).await;
         assert_eq!((written.accepted, written.lost), (1001, 0));
         assert_eq!(to.0.lock().unwrap().len(), 2890 + 1000 + 5 * 1024 * 1024);
     }
@@ -215,7 +242,7 @@ mod tests {
             sink.send(b"line\n".to_vec()).await;
         }
         drop(sink);
-        let written = writing.finish();
+        let written = writing.finish(std::future::pending()).await;
         assert_eq!((written.accepted, written.lost, *told.lock().unwrap()), (0, 10, 1));
     }
 }

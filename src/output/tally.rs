@@ -66,9 +66,10 @@ impl Tally {
         self.outcomes[index(outcome)] += 1;
     }
 
-    /// Counts a call that was sent or waited to be sent.
+    /// Counts a call and what it cost.
     pub fn call(&mut self, cost: Cost) {
-        self.calls += 1;
+        // A call that a stop kept from its first attempt was none.
+        self.calls += u64::from(cost.attempts > 0);
         self.attempts += u64::from(cost.attempts);
         self.retries += u64::from(cost.retries);
         self.rate_limited += u64::from(cost.rate_limited);

@@ -45,8 +45,10 @@ enum Reader {
     Waiting,
     /// Holds a record that is not yet admitted.
     Busy,
-    /// Will read no more.
+    /// Has read the input to its end, or as far as it can be read.
     Done,
+    /// Has left because the run stops; the input may hold more.
+    Left,
     /// Was left behind while waiting; whatever it gets is not part of this run.
     Abandoned,
 }
@@ -101,18 +103,23 @@ impl Board {
         true
     }
 
-    pub(super) fn reader_ends(&self) {
+    /// The reader will read no more; `whole` where the input has no more to give.
+    pub(super) fn reader_ends(&self, whole: bool) {
         let mut reader = hold(&self.reader);
         if *reader != Reader::Abandoned {
-            *reader = Reader::Done;
+            *reader = if whole { Reader::Done } else { Reader::Left };
         }
         drop(reader);
         self.changed.notify_one();
     }
 
-    /// True where the input was read to its end.
-    pub(super) fn was_read_whole(&self) -> bool {
-        *hold(&self.reader) == Reader::Done
+    /// Whether the input was read to its end; nothing where the reader was left behind and its thread goes on.
+    pub(super) fn was_read_whole(&self) -> Option<bool> {
+        match *hold(&self.reader) {
+            Reader::Done => Some(true),
+            Reader::Left => Some(false),
+            Reader::Waiting | Reader::Busy | Reader::Abandoned => None,
+        }
     }
 
     /// Admits the calls of one record, in order, each in its lane.

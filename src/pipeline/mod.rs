@@ -15,4 +15,4 @@ mod work;
 pub use budget::FailureBudget;
 pub use lanes::{Lanes, Ticket};
 pub use progress::Progress;
-pub use run::{Report, Run, RunError};
+pub use run::{Message, Report, Run, RunError};

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,13 +15,13 @@ use crate::call::{Level, Reason, Sender, Stop};
 use crate::exit::ExitCode;
 use crate::mapping::Mapping;
 use crate::outcome::Outcome;
-use crate::output::{Outputs, Tally, Writing};
+use crate::output::{Outputs, Tally, Writing, Written};
 use crate::record::{Budget, Inputs};
 
 use super::board::Board;
 use super::budget::FailureBudget;
 use super::progress::Progress;
-use super::read::{ReadEnd, Reading};
+use super::read::{ReadEnd, ReadError, Reading};
 use super::shutdown;
 use super::work::Workshop;
 
@@ -65,8 +66,17 @@ pub struct Report {
     pub elapsed: Duration,
     /// Why the run stopped before its end, where it did; several things may go wrong at once.
     pub stopped: Vec<Reason>,
-    /// What the user must know besides the counts, each a sentence without a full stop.
-    pub messages: Vec<String>,
+    /// What the user must know besides the counts.
+    pub messages: Vec<Message>,
+}
+
+/// Something that went wrong with a run rather than with a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// A sentence without a full stop.
+    pub text: String,
+    /// What can be done about it.
+    pub hint: Option<String>,
 }
 
 /// Why a run could not begin.
@@ -94,6 +104,7 @@ impl Run {
             board: Arc::clone(&board),
             budget: budget.clone(),
             stop: self.stop.clone(),
+            header: None,
         };
         let reader = thread::Builder::new()
             .name("reader".to_owned())
@@ -108,6 +119,7 @@ impl Run {
             endpoint: self.endpoint,
             failures: self.failures,
             stop: self.stop.clone(),
+            telling: AtomicU64::new(0),
             emit_failures: std::sync::Mutex::default(),
         });
         let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
@@ -115,36 +127,39 @@ impl Run {
         for _ in 0..self.concurrency {
             workers.spawn(Arc::clone(&workshop).work());
         }
-        let in_time = wait(&board, &budget, &self.stop).await;
-        watch.abort();
+        let in_time = wait(&board, &budget, &self.stop, &workshop, &mut workers).await;
         workers.shutdown().await;
-        let emit_failures = std::mem::take(
-            &mut *workshop.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        let mut end = End::default();
+        end.told(&workshop);
         // The writers end when the last sender of lines is gone.
         drop(workshop);
-        let mut end = End::default();
-        if board.was_read_whole() {
-            end.read(reader.join().unwrap_or_default());
-        } else {
-            end.input_left = true;
+        match board.was_read_whole() {
+            Some(whole) => end.read(whole, reader.join().ok()),
+            None => end.input_left = true,
         }
         for (name, writing) in self.writings {
-            if in_time {
-                end.written(&name, writing.finish());
-            }
+            let give_up = async {
+                if in_time {
+                    last_wait(&self.stop).await;
+                }
+            };
+            end.written(&name, writing.finish(give_up).await);
         }
-        end.emitted(emit_failures);
+        // Until here: the last events may take long to be written, and a signal must end that, too.
+        watch.abort();
         Ok(end.report(&board, started.elapsed(), self.stop.reasons()))
     }
 }
 
 /// Waits until every admitted call has settled; false where outputs had to be given up.
-async fn wait(board: &Board, budget: &Budget, stop: &Stop) -> bool {
-    let last_wait = async {
-        stop.reached(Level::Now).await;
-        tokio::time::sleep(LAST_WAIT).await;
-    };
+async fn wait(
+    board: &Board,
+    budget: &Budget,
+    stop: &Stop,
+    workshop: &Arc<Workshop>,
+    workers: &mut JoinSet<()>,
+) -> bool {
+    let last_wait = last_wait(stop);
     tokio::pin!(last_wait);
     loop {
         let stopping = stop.is_draining();
@@ -159,15 +174,26 @@ async fn wait(board: &Board, budget: &Budget, stop: &Stop) -> bool {
             () = board.changed() => {}
             () = stop.reached(Level::Drain), if !stopping => {}
             () = &mut last_wait => return false,
+            // A worker ends before its time only by a panic; what it held is told as pending.
+            Some(_) = workers.join_next() => {
+                stop.drain(Reason::new(ExitCode::Io, "an internal error ended a worker"));
+                workers.spawn(Arc::clone(workshop).work());
+            }
         }
     }
+}
+
+/// Ends when outputs that do not accept events have been waited for long enough.
+async fn last_wait(stop: &Stop) {
+    stop.reached(Level::Now).await;
+    tokio::time::sleep(LAST_WAIT).await;
 }
 
 /// What the end of a run gathers for its report.
 #[derive(Debug, Default)]
 struct End {
     exit: Option<ExitCode>,
-    messages: Vec<String>,
+    messages: Vec<Message>,
     input_left: bool,
 }
 
@@ -176,32 +202,55 @@ impl End {
         self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit)));
     }
 
-    fn read(&mut self, end: ReadEnd) {
+    fn say(&mut self, exit: ExitCode, text: String, hint: Option<String>) {
+        self.raise(exit);
+        self.messages.push(Message { text, hint });
+    }
+
+    fn read(&mut self, whole: bool, end: Option<ReadEnd>) {
+        self.input_left = !whole;
+        let Some(end) = end else {
+            return self.say(ExitCode::Io, "an internal error ended the reading".to_owned(), None);
+        };
         if end.broke_off {
-            self.raise(ExitCode::Io);
-            self.messages.push("an input broke off; what was whole was sent".to_owned());
+            self.say(ExitCode::Io, "an input broke off; what was whole was sent".to_owned(), None);
         }
-        if let Some(error) = end.error {
-            self.raise(error.exit_code());
-            self.messages.push(told(&error));
+        match end.error {
+            None => {}
+            Some(ReadError::Input(error)) => {
+                let hint = error.hint().map(str::to_owned);
+                self.say(error.exit_code(), with_causes(&error), hint);
+            }
+            Some(ReadError::Columns(error)) => {
+                let hint = error.hint();
+                self.say(ExitCode::Configuration, error.to_string(), hint);
+            }
         }
     }
 
-    fn written(&mut self, name: &str, written: crate::output::Written) {
+    fn written(&mut self, name: &str, written: Written) {
         if let Some(error) = written.error {
             // A reader that went away (`| head`) has what it wanted; a disk that is full has not.
-            let gone = error.kind() == io::ErrorKind::BrokenPipe;
-            self.raise(if gone { ExitCode::Stopped } else { ExitCode::Io });
-            self.messages.push(format!("{name}: {} events were not written: {error}", written.lost));
+            let gone = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::Other);
+            let exit = if gone { ExitCode::Stopped } else { ExitCode::Io };
+            self.say(exit, format!("{name}: {} not written: {error}", events(written.lost)), None);
         }
     }
 
-    fn emitted(&mut self, (count, first): (u64, Option<String>)) {
+    fn told(&mut self, workshop: &Workshop) {
+        let telling = workshop.telling.load(Ordering::Relaxed);
+        if telling > 0 {
+            self.say(
+                ExitCode::Stopped,
+                format!("{} not handed to the outputs in time", events(telling)),
+                None,
+            );
+        }
+        let (count, first) = std::mem::take(&mut *workshop.emit_failures());
         if let Some(first) = first {
-            self.raise(ExitCode::Io);
-            self.messages.push(format!(
-                "--emit failed on {count} events, which went to stderr or dead letters: {first}"
-            ));
+            let text =
+                format!("`--emit` failed; {} told on stderr or as dead letters: {first}", events(count));
+            self.say(ExitCode::Io, text, None);
         }
     }
 
@@ -210,9 +259,8 @@ impl End {
         let untold = tally.records_read() - tally.settled();
         if untold > 0 {
             (0..untold).for_each(|_| tally.record(Outcome::Pending));
-            self.messages.push(format!(
-                "{untold} records were neither sent nor told of: the outputs did not accept them"
-            ));
+            let text = format!("records read and neither sent nor told of: {untold}");
+            self.messages.push(Message { text, hint: None });
         }
         let mut exit = self.exit.map_or(tally.exit(), |exit| exit.worst(tally.exit()));
         for reason in &stopped {
@@ -225,16 +273,17 @@ impl End {
     }
 }
 
-/// An error of the input with its causes and its hint.
-fn told(error: &crate::record::Error) -> String {
+/// An error with its causes; its own text fits after "failed to".
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = format!("failed to {error}");
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         text.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    if let Some(hint) = error.hint() {
-        text.push_str(&format!("\nhint: {hint}"));
-    }
     text
+}
+
+fn events(count: u64) -> String {
+    if count == 1 { "1 event was".to_owned() } else { format!("{count} events were") }
 }

@@ -3,6 +3,7 @@
 //! It knows neither lanes nor the input, and decides no outcome.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, mpsc};
 
@@ -25,7 +26,21 @@ pub(super) struct Workshop {
     pub(super) endpoint: String,
     pub(super) failures: Option<FailureBudget>,
     pub(super) stop: Stop,
+    /// Events that are being handed to the outputs.
+    pub(super) telling: AtomicU64,
     pub(super) emit_failures: std::sync::Mutex<(u64, Option<String>)>,
+}
+
+/// Lets those go that waited for a call, also where its worker panics.
+struct Settling<'b> {
+    board: &'b Board,
+    ticket: Ticket,
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        self.board.settle(self.ticket);
+    }
 }
 
 impl Workshop {
@@ -34,6 +49,7 @@ impl Workshop {
         loop {
             let next = self.queue.lock().await.recv().await;
             let Some((ticket, work)) = next else { return };
+            let settling = Settling { board: &self.board, ticket };
             match &work.what {
                 Ok(request) => {
                     let settled = self.sender.send(Call::of(request), &mut ()).await;
@@ -45,8 +61,13 @@ impl Workshop {
                     self.tell(&work, Outcome::Invalid, None, None, Some(&told(invalid))).await;
                 }
             }
-            self.board.settle(ticket);
+            drop(settling);
         }
+    }
+
+    /// How many events `--emit` failed on, and why at first.
+    pub(super) fn emit_failures(&self) -> std::sync::MutexGuard<'_, (u64, Option<String>)> {
+        self.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn tell_call(&self, work: &Work, request: &Request, settled: &Settled) {
@@ -62,7 +83,8 @@ impl Workshop {
     }
 
     fn check_failures(&self) {
-        if let Some(budget) = &self.failures
+        if !self.stop.is_draining()
+            && let Some(budget) = &self.failures
             && let Some(reason) = budget.spent(&self.board.tally())
         {
             self.stop.drain(reason);
@@ -92,11 +114,13 @@ impl Workshop {
             attempts: settled.map_or(0, |s| s.attempts),
             error,
         };
+        self.telling.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.outputs.emit(&event).await {
-            let mut failures = self.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut failures = self.emit_failures();
             failures.0 += 1;
             failures.1.get_or_insert(error.0);
         }
+        self.telling.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -98,7 +98,11 @@ impl Drop for Ticket {
         let mut state = self.shared.lock();
         state.records -= 1;
         state.bytes -= self.bytes;
-        let someone_waits = state.waiting > 0;
+        // A reader that was woken for each single place would switch threads for each record.
+        let roomy = |used: usize, most: usize| used <= most - most / 8;
+        let someone_waits = state.waiting > 0
+            && roomy(state.records, self.shared.max_records)
+            && roomy(state.bytes, self.shared.max_bytes);
         drop(state);
         if someone_waits {
             // All of them: the room may do for one who waits and not for another.

@@ -176,7 +176,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 /// Appends the text on one line; text that is no JSON is appended as a JSON string.
-pub(super) fn write_line(raw: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_line(raw: &[u8], out: &mut Vec<u8>) {
     if serde_json::from_slice::<IgnoredAny>(raw).is_err() {
         write_string(&String::from_utf8_lossy(raw), out);
         return;

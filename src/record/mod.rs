@@ -30,6 +30,7 @@ pub use error::{Error, HeaderProblem};
 pub use fault::{Fault, Item, Unreadable};
 pub use header::Header;
 pub use inputs::{Format, Input, Inputs, Settings};
+pub(crate) use json::write_line;
 
 /// One record: where it came from and what it says.
 #[derive(Clone, Debug)]
@@ -120,7 +121,7 @@ impl Record {
     /// string, so that whatever is appended is always one JSON value.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match &self.content {
-            Content::Json(raw) => json::write_line(raw, out),
+            Content::Json(raw) => write_line(raw, out),
             Content::Cells { header, cells, .. } => {
                 out.push(b'{');
                 for (i, (name, cell)) in header.names().iter().zip(cells).enumerate() {

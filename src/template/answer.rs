@@ -95,10 +95,22 @@ pub(super) fn answer_value(status: u16, body: Option<&Value>) -> Val {
     from_json_owned(json!({"status": status, "body": body}))
 }
 
-/// Replaces what stands at `path`; a list on the way is entered, `*` is every member. True if something was replaced.
+/// Replaces what stands at `path`, wherever in the answer that path begins: errors quote bodies, lists wrap them. True
+/// if something was replaced.
 pub(super) fn mask(value: &mut Value, path: &[String]) -> bool {
+    let here = mask_here(value, path);
+    let below = match value {
+        Value::Array(items) => masked_any(items.iter_mut().map(|item| mask(item, path))),
+        Value::Object(members) => masked_any(members.values_mut().map(|member| mask(member, path))),
+        _ => false,
+    };
+    here || below
+}
+
+/// Replaces what stands at `path`; a list on the way is entered, `*` is every member.
+fn mask_here(value: &mut Value, path: &[String]) -> bool {
     if let Value::Array(items) = value {
-        return masked_any(items.iter_mut().map(|item| mask(item, path)));
+        return masked_any(items.iter_mut().map(|item| mask_here(item, path)));
     }
     match (path.split_first(), value) {
         (None, Value::Null) => false,
@@ -108,10 +120,10 @@ pub(super) fn mask(value: &mut Value, path: &[String]) -> bool {
             changed
         }
         (Some((step, rest)), Value::Object(members)) if step == "*" => {
-            masked_any(members.values_mut().map(|member| mask(member, rest)))
+            masked_any(members.values_mut().map(|member| mask_here(member, rest)))
         }
         (Some((step, rest)), Value::Object(members)) => {
-            members.get_mut(step).is_some_and(|member| mask(member, rest))
+            members.get_mut(step).is_some_and(|member| mask_here(member, rest))
         }
         _ => false,
     }

@@ -289,6 +289,17 @@ impl EndpointTemplate {
         self.already_done.iter().any(|condition| condition.says(&answer))
     }
 
+    /// False where a text surely holds nothing sensitive: no path to a sensitive value has all its names in it. Names
+    /// may be written with escapes.
+    #[must_use]
+    pub fn may_hold_sensitive(&self, text: &[u8]) -> bool {
+        let holds = |name: &[u8]| memchr::memmem::find(text, name).is_some();
+        let all_of = |path: &Vec<String>| {
+            path.iter().rev().filter(|step| *step != "*").all(|step| holds(step.as_bytes()))
+        };
+        !self.sensitive.is_empty() && (self.sensitive.iter().any(all_of) || holds(br"\u"))
+    }
+
     /// Replaces the sensitive values of an answer with [`REDACTED`]; true if there were any.
     pub fn mask(&self, body: &mut Value) -> bool {
         answer::masked_any(self.sensitive.iter().map(|path| answer::mask(body, path)))

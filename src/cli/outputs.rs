@@ -1,0 +1,198 @@
+//! Where a run writes: stdout or files, each behind a writer of its own, and the summary's file.
+//!
+//! Everything is opened before anything is emptied, so that a refused run has changed no file.
+
+use std::fs::File;
+use std::io::{Seek as _, Write};
+use std::path::{Path, PathBuf};
+
+use crate::call::{Reason, Stop};
+use crate::exit::ExitCode;
+use crate::jq::Program;
+use crate::output::{Claim, Claims, Emit, FileError, FileMode, Outputs, Sink, Writing};
+use crate::record::Input;
+
+use super::arguments::OutputArguments;
+use super::failure::Failure;
+use super::log;
+
+/// The outputs of a run, open and unchanged.
+pub(super) struct Opened {
+    main: Main,
+    dead_letters: Option<(PathBuf, Claim)>,
+    summary: Option<(PathBuf, Claim)>,
+    emit: Emit,
+    show_sensitive: bool,
+    raw_kept: usize,
+}
+
+enum Main {
+    Stdout(File),
+    File(PathBuf, Claim),
+}
+
+/// The outputs of a run, ready for its events.
+pub(super) struct Ready {
+    pub(super) outputs: Outputs,
+    pub(super) writings: Vec<(String, Writing)>,
+    pub(super) summary: Option<Summary>,
+}
+
+/// The file of `--summary-json`.
+pub(super) struct Summary {
+    path: PathBuf,
+    file: File,
+}
+
+impl Opened {
+    /// Opens everything a run writes to; `journal` is a file that the embedded emulator will replace.
+    pub(super) fn new(
+        given: &OutputArguments,
+        inputs: &[Input],
+        journal: Option<&Path>,
+        raw_kept: usize,
+    ) -> Result<Self, Failure> {
+        let emit = emit(&given.emit)?;
+        let mode = match (given.append, given.overwrite) {
+            (true, _) => FileMode::Append,
+            (false, true) => FileMode::Replace,
+            (false, false) => FileMode::New,
+        };
+        let stdin = Path::new("/dev/stdin");
+        let mut claims = Claims::new(inputs.iter().map(|input| match input {
+            Input::File(path) => path.as_path(),
+            Input::Stdin => stdin,
+        }));
+        let mut claim = |path: &Path, mode| claims.claim(path, mode).map_err(refused);
+        let mut optional = |path: Option<&PathBuf>, mode| {
+            path.map(|path| claim(path, mode).map(|claim| (path.clone(), claim))).transpose()
+        };
+        let output = given.output.as_ref().filter(|path| path.as_os_str() != "-");
+        let file = optional(output, mode)?;
+        let dead_letters = optional(given.dead_letters.as_ref(), mode)?;
+        let summary = optional(given.summary_json.as_ref(), FileMode::Replace)?;
+        optional(journal.map(Path::to_owned).as_ref(), FileMode::Replace)?;
+        let main = match file {
+            Some((path, claim)) => Main::File(path, claim),
+            None => {
+                let stdout = stdout()?;
+                claims.enter(Path::new("stdout"), &stdout.metadata()?).map_err(refused)?;
+                Main::Stdout(stdout)
+            }
+        };
+        Ok(Self { main, dead_letters, summary, emit, show_sensitive: given.show_sensitive, raw_kept })
+    }
+
+    /// Makes the files ready and starts the writers.
+    pub(super) fn begin(self, stop: &Stop) -> Result<Ready, Failure> {
+        let mut writers = Writers { stop, writings: Vec::new() };
+        let main = match self.main {
+            Main::Stdout(file) => writers.start("stdout".to_owned(), Box::new(file))?,
+            Main::File(path, claim) => writers.file("--output", &path, claim)?,
+        };
+        let dead_letters = match self.dead_letters {
+            Some((path, claim)) => Some(writers.file("--dead-letters", &path, claim)?),
+            None => None,
+        };
+        let fallback = writers.start("stderr".to_owned(), Box::new(log::Stderr))?;
+        let summary = match self.summary {
+            Some((path, claim)) => Some(Summary { path, file: claim.begin().map_err(refused)? }),
+            None => None,
+        };
+        let outputs = Outputs {
+            main,
+            emit: self.emit,
+            dead_letters,
+            fallback,
+            show_sensitive: self.show_sensitive,
+            raw_kept: self.raw_kept,
+        };
+        Ok(Ready { outputs, writings: writers.writings, summary })
+    }
+}
+
+impl Summary {
+    /// Writes the counts.
+    pub(super) fn write(mut self, counts: &serde_json::Value) -> Result<(), Failure> {
+        self.file
+            .rewind()
+            .or(Ok(()))
+            .and_then(|()| writeln!(self.file, "{counts}"))
+            .map_err(|error| Failure::io(format!("cannot write `{}`: {error}", self.path.display())))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn refused(error: FileError) -> Failure {
+    Failure::configuration(error.to_string()).maybe_hint(error.hint())
+}
+
+struct Writers<'a> {
+    stop: &'a Stop,
+    writings: Vec<(String, Writing)>,
+}
+
+impl Writers<'_> {
+    fn file(&mut self, option: &str, path: &Path, claim: Claim) -> Result<Sink, Failure> {
+        let file = claim.begin().map_err(refused)?;
+        self.start(format!("{option} {}", path.display()), Box::new(file))
+    }
+
+    fn start(&mut self, name: String, to: Box<dyn Write + Send>) -> Result<Sink, Failure> {
+        let stop = self.stop.clone();
+        let shown = name.clone();
+        let on_failure = move |error: &std::io::Error| {
+            let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+            let exit = if gone { ExitCode::Stopped } else { ExitCode::Io };
+            let what =
+                if gone { "its reader is gone".to_owned() } else { format!("it cannot be written: {error}") };
+            stop.drain(Reason::new(exit, format!("{shown}: {what}")));
+        };
+        let (sink, writing) = Sink::start(&name, to, Box::new(on_failure))?;
+        self.writings.push((name, writing));
+        Ok(sink)
+    }
+}
+
+/// Stdout as a plain file: the standard library's own hides that it is closed, and flushes at every line.
+fn stdout() -> Result<File, Failure> {
+    if is_closed() {
+        return Err(Failure::io("stdout is closed").hint("`--output FILE` writes the events to a file"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        Ok(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::io::AsHandle as _;
+        Ok(File::from(std::io::stdout().as_handle().try_clone_to_owned()?))
+    }
+}
+
+/// A closed stdout is opened on /dev/null for reading and writing before `main`; nobody else opens it so.
+fn is_closed() -> bool {
+    let leads_nowhere =
+        std::fs::read_link("/proc/self/fd/1").is_ok_and(|path| path == Path::new("/dev/null"));
+    let flags = std::fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();
+    let mode = flags.lines().find_map(|line| line.strip_prefix("flags:")).and_then(|flags| {
+        // Octal; the lowest two bits are the access mode, 2 is both.
+        u32::from_str_radix(flags.trim(), 8).ok()
+    });
+    leads_nowhere && mode.is_some_and(|mode| mode & 3 == 2)
+}
+
+fn emit(text: &str) -> Result<Emit, Failure> {
+    match text {
+        "event" => Ok(Emit::Event),
+        "body" => Ok(Emit::Body),
+        "merge" => Ok(Emit::Merge),
+        _ => match text.strip_prefix("jq:") {
+            Some(source) => Program::compile(source)
+                .map(|program| Emit::Jq(Box::new(program)))
+                .map_err(|error| Failure::configuration(format!("`--emit` does not compile: {error}"))),
+            None => Err(Failure::usage(format!("`--emit {text}` is not one of event, body, merge, jq:EXPR"))),
+        },
+    }
+}
