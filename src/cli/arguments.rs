@@ -8,8 +8,6 @@ use clap::{Args, ValueEnum};
 
 use crate::pipeline::FailureBudget;
 
-use super::failure::Failure;
-
 /// What to call: an endpoint template, or a URL.
 #[derive(Debug, Args)]
 pub(super) struct CallArguments {
@@ -215,96 +213,6 @@ pub(super) struct LooksArguments {
     /// Only errors and the summary on stderr
     #[arg(short, long, env = "ROOMPIPE_QUIET", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) quiet: bool,
-}
-
-/// One of two options that say opposite things.
-struct Side<'a> {
-    option: &'static str,
-    variable: &'static str,
-    set: &'a mut bool,
-}
-
-/// Of two opposites a flag wins over the environment; two flags are a mistake.
-fn settle(Side { option, variable, set }: Side<'_>, other: Side<'_>) -> Result<(), Failure> {
-    let Side { option: other_option, variable: other_variable, set: other_set } = other;
-    if !(*set && *other_set) {
-        return Ok(());
-    }
-    match (from_environment(variable), from_environment(other_variable)) {
-        (true, false) => *set = false,
-        (false, true) => *other_set = false,
-        _ => return Err(Failure::usage(format!("`{option}` and `{other_option}` say opposite things"))),
-    }
-    Ok(())
-}
-
-/// A flag without the one it belongs to is a mistake; in the environment it just has no effect.
-fn needs(option: &str, variable: &str, needed: &str, given: bool, there: bool) -> Result<(), Failure> {
-    if given && !there && !from_environment(variable) {
-        return Err(Failure::usage(format!("`{option}` has no effect without `{needed}`")));
-    }
-    Ok(())
-}
-
-fn from_environment(variable: &str) -> bool {
-    std::env::var_os(variable).is_some()
-}
-
-impl CallArguments {
-    /// Sorts out options that contradict or need each other.
-    pub(super) fn settle(&mut self) -> Result<(), Failure> {
-        let mapping = &mut self.mapping;
-        settle(
-            Side { option: "--strict", variable: "ROOMPIPE_STRICT", set: &mut mapping.strict },
-            Side {
-                option: "--pass-unknown",
-                variable: "ROOMPIPE_PASS_UNKNOWN",
-                set: &mut mapping.pass_unknown,
-            },
-        )?;
-        let target = &mut self.target;
-        let mut elsewhere = target.base_url.is_some();
-        settle(
-            Side { option: "--emulator", variable: "ROOMPIPE_EMULATOR", set: &mut target.emulator },
-            Side { option: "--base-url", variable: "ROOMPIPE_BASE_URL", set: &mut elsewhere },
-        )?;
-        if !elsewhere {
-            target.base_url = None;
-        }
-        let journal = target.emulator_journal.is_some();
-        needs("--emulator-journal", "ROOMPIPE_EMULATOR_JOURNAL", "--emulator", journal, target.emulator)?;
-        if !target.emulator {
-            target.emulator_journal = None;
-        }
-        let manual = self.manual.url.is_some();
-        needs("--method", "ROOMPIPE_METHOD", "--url", self.manual.method.is_some(), manual)?;
-        needs("--effect", "ROOMPIPE_EFFECT", "--url", self.manual.effect.is_some(), manual)
-    }
-}
-
-impl DeliveryArguments {
-    /// Sorts out options that contradict or need each other.
-    pub(super) fn settle(&mut self) -> Result<(), Failure> {
-        let mut ordered = self.order_by.is_some();
-        settle(
-            Side { option: "--order-by", variable: "ROOMPIPE_ORDER_BY", set: &mut ordered },
-            Side { option: "--unordered", variable: "ROOMPIPE_UNORDERED", set: &mut self.unordered },
-        )?;
-        if !ordered {
-            self.order_by = None;
-        }
-        needs("--burst", "ROOMPIPE_BURST", "--rate", self.burst.is_some(), self.rate.is_some())
-    }
-}
-
-impl OutputArguments {
-    /// Sorts out options that contradict each other.
-    pub(super) fn settle(&mut self) -> Result<(), Failure> {
-        settle(
-            Side { option: "--append", variable: "ROOMPIPE_APPEND", set: &mut self.append },
-            Side { option: "--overwrite", variable: "ROOMPIPE_OVERWRITE", set: &mut self.overwrite },
-        )
-    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,6 +4,7 @@
 //! checked settings here (`setup`), once; below, nothing fails for a reason that was known before the first record.
 
 mod arguments;
+mod contradictions;
 mod emulator;
 mod endpoints;
 mod failure;

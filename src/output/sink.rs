@@ -114,7 +114,8 @@ impl Writing {
         let lost = |error: &str| {
             let accepted = self.counts.accepted.load(Ordering::Relaxed);
             let lost = self.counts.handed.load(Ordering::Relaxed).saturating_sub(accepted);
-            Written { accepted, lost, error: Some(io::Error::other(error.to_owned())) }
+            let error = (lost > 0).then(|| io::Error::other(error.to_owned()));
+            Written { accepted, lost, error }
         };
         tokio::select! {
             biased;

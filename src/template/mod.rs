@@ -357,3 +357,6 @@ fn is_blank(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod masks;
