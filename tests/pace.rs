@@ -33,12 +33,12 @@ fn busiest(arrivals: &[Instant]) -> usize {
 }
 
 /// Runs so many records under the ceiling; every seventh answer is a 500, so that repeats are among the calls.
-fn under_the_ceiling(options: &str, burst: usize) -> (Ran, Vec<Instant>) {
+fn under_the_ceiling(options: &str, burst: usize, seconds: usize) -> (Ran, Vec<Instant>) {
     let server = Server::start(|request| match request.index % 7 {
         3 => Reply::json(500, &json!({"code": 500, "message": "now and then"})),
         _ => Reply::json(200, &json!({"id": "r1"})),
     });
-    let records = RATE * seconds();
+    let records = RATE * seconds;
     let ran = server
         .run("create-room --concurrency 32 --max-attempts 20")
         .line(&format!("--rate {RATE}/s"))
@@ -57,8 +57,8 @@ fn under_the_ceiling(options: &str, burst: usize) -> (Ran, Vec<Instant>) {
 
 #[test]
 fn no_second_holds_more_calls_than_rate_and_burst_and_nearly_all_of_it_is_used() {
-    // Twice the default burst: 50 ms' worth, rounded up.
-    let (_, arrivals) = under_the_ceiling("", 3);
+    // The default burst: 50 ms' worth, rounded up.
+    let (_, arrivals) = under_the_ceiling("", 3, seconds());
     // Behind the first attempts of all, repeats alone wait for their backoff, and the pace is not what limits them.
     let counted = RATE * seconds();
     let time = arrivals[counted - 1] - arrivals[0];
@@ -71,8 +71,10 @@ fn no_second_holds_more_calls_than_rate_and_burst_and_nearly_all_of_it_is_used()
 #[test]
 fn a_burst_of_one_is_kept_and_so_is_a_larger_one() {
     thread::scope(|scope| {
-        scope.spawn(|| under_the_ceiling("--burst 1", 1));
-        scope.spawn(|| under_the_ceiling("--burst 20", 20));
+        scope.spawn(|| under_the_ceiling("--burst 1", 1, 3));
+        // To open twenty connections at once takes a busy machine some time: what is late comes closer to what
+        // follows, by 100 ms' worth at most.
+        scope.spawn(|| under_the_ceiling("--burst 20", 20 + RATE / 10, 3));
     });
 }
 

@@ -27,7 +27,6 @@ fn huge(words: &str, begin: &str, end: &str) -> Value {
     let ran = running.finish().exits(1);
     assert_eq!((ran.count("delivered"), ran.count("invalid")), (1, 1), "{words}");
     if let Some(peak) = peak {
-        println!("{words}: {} MiB at most", peak / MIB as u64);
         assert!(peak < 200 * MIB as u64, "{words}: {} MiB held", peak / MIB as u64);
     }
     let invalid = events.into_iter().find(|event| event["type"] == "record.invalid").unwrap();
