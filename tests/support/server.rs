@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -16,6 +17,8 @@ use super::{PATIENCE, Program};
 pub struct Received {
     /// How many came before it.
     pub index: usize,
+    /// When its last byte was read.
+    pub at: Instant,
     /// Such as `POST`.
     pub method: String,
     /// Path and query, as written on the wire.
@@ -206,7 +209,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Received> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().unwrap())];
     reader.read_exact(&mut body).ok()?;
-    Some(Received { index: 0, method, path, headers, body })
+    Some(Received { index: 0, at: Instant::now(), method, path, headers, body })
 }
 
 fn line(reader: &mut BufReader<TcpStream>) -> Option<String> {
