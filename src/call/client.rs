@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
@@ -65,6 +66,7 @@ pub(super) struct Client {
     /// For calls to this machine while the others go through a proxy of the environment.
     direct: OnceLock<reqwest::Client>,
     proxy_is_remote: bool,
+    proxy_secrets: Vec<HeaderValue>,
 }
 
 /// A request made ready once for all attempts.
@@ -112,7 +114,8 @@ impl Client {
             drop(direct.set(http.clone()));
         }
         let timeout = setup.timeout.min(LONGEST_TIMEOUT);
-        Ok(Self { origin: Origin::of(&base), setup, timeout, http, direct, proxy_is_remote })
+        let proxy_secrets = proxy_secrets(&setup.proxy)?;
+        Ok(Self { origin: Origin::of(&base), setup, timeout, http, direct, proxy_is_remote, proxy_secrets })
     }
 
     /// Makes a request ready with headers of its own, and confines its credentials.
@@ -136,7 +139,8 @@ impl Client {
         if request.body.is_some() && !all().any(|header| header.name == CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let secrets = all().filter(|header| header.is_secret()).map(|header| header.value.clone()).collect();
+        let own_secrets = all().filter(|header| header.is_secret()).map(|header| header.value.clone());
+        let secrets = own_secrets.chain(self.proxy_secrets.iter().cloned()).collect();
         let Request { method, body, .. } = request;
         let (method, body) = (method.clone(), body.clone());
         Ok(Prepared { http, method, url, headers, body, secrets, own_authorization, takes_token })
@@ -252,7 +256,22 @@ fn build(setup: &Setup, route: Route) -> Result<reqwest::Client, Error> {
     if let Some(path) = &setup.ca_cert {
         builder = builder.tls_certs_merge(certificates(path)?);
     }
-    builder.build().map_err(|error| Error::Client(told(&error)))
+    builder.build().map_err(|error| match &setup.ca_cert {
+        // A frame that holds no certificate shows only here.
+        Some(path) => Error::CaCert { path: path.clone(), why: told(&error) },
+        None => Error::Client(told(&error)),
+    })
+}
+
+/// What must not come back in an answer of the proxy's own: the password, and the header it is sent in.
+fn proxy_secrets(proxy: &Proxy) -> Result<Vec<HeaderValue>, Error> {
+    let Proxy::Url(url) = proxy else { return Ok(Vec::new()) };
+    let url = proxy_url(url)?;
+    let Some(password) = url.password() else { return Ok(Vec::new()) };
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (plain(url.username()), plain(password));
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    Ok([basic, password].iter().filter_map(|secret| HeaderValue::from_str(secret).ok()).collect())
 }
 
 fn default_headers(extra: &[Header]) -> HeaderMap {

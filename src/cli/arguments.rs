@@ -96,7 +96,7 @@ pub(super) struct ManualArguments {
     /// A header of every call
     #[arg(long, value_name = "NAME:VALUE")]
     pub(super) header: Vec<String>,
-    /// Several headers of every call; secret ones in ROOMPIPE_HEADERS, or lines of the file in ROOMPIPE_HEADERS_FILE
+    /// Several headers of every call; secret ones in ROOMPIPE_HEADER, ROOMPIPE_HEADERS, or lines of the file in ROOMPIPE_HEADERS_FILE
     #[arg(long, value_name = "NAME:VALUE,…", hide_short_help = true)]
     pub(super) headers: Option<String>,
     /// What a repeat of the call does [default: by method, or of the endpoint at that path]
@@ -167,7 +167,7 @@ pub(super) struct DeliveryArguments {
         hide_env = true,
         hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) unordered: bool,
-    /// Stop when more than so many are not delivered [default: never]
+    /// Stop when more are not delivered; P% from the 100th settled on [default: never]
     #[arg(long, value_name = "N|P%", env = "ROOMPIPE_MAX_FAILURES", hide_env = true)]
     pub(super) max_failures: Option<FailureBudget>,
 }
@@ -184,7 +184,7 @@ pub(super) struct OutputArguments {
     /// Replace what an output file holds
     #[arg(long, env = "ROOMPIPE_OVERWRITE", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) overwrite: bool,
-    /// event, body (the answer), merge (record and answer), jq:EXPR
+    /// event; of delivered calls only: body (the answer), merge (record and answer), jq:EXPR
     #[arg(long, value_name = "FORM", default_value = "event", env = "ROOMPIPE_EMIT", hide_env = true)]
     pub(super) emit: String,
     /// Events of what was not delivered, also to FILE [default: none]
@@ -267,6 +267,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => number,
         "m" | "min" => number * 60.0,
         "h" => number * 3600.0,
+        "d" => number * 86_400.0,
         _ => return Err(refused(text)),
     };
     match Duration::try_from_secs_f64(seconds) {
@@ -276,7 +277,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn refused(text: &str) -> String {
-    format!("`{text}` is not a time above zero such as `30s`, `500ms` or `10m`")
+    format!("`{text}` is not a time above zero with a unit of ms, s, m, h or d, such as `30s`")
 }
 
 /// A size such as `8MiB`, `512KiB`, or bytes without a unit.
@@ -307,7 +308,7 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "0", "-1s", "s", "1 d", "1e400s"] {
+        for text in ["", "0", "-1s", "s", "1 w", "1e400s"] {
             assert!(duration(text).is_err(), "{text}");
         }
         for (text, bytes) in [("1", 1), ("8MiB", 8 << 20), ("2k", 2048)] {

@@ -9,6 +9,9 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::emulator::demo::{
+    DEMO_HOST_PEER_ID, DEMO_STANDUP_ROOM_ID, DEMO_TEMPLATE_ID, DEMO_TOWNHALL_ROOM_ID,
+};
 use crate::emulator::{self, DEMO_ACCESS_KEY, DEMO_SECRET, FAULTS_HELP, Faults, Rule, Settings};
 use crate::exit::ExitCode;
 
@@ -83,6 +86,11 @@ fn announce(address: SocketAddr) -> std::io::Result<()> {
     writeln!(out, "export ROOMPIPE_BASE_URL=http://{address}/v2")?;
     out.flush()?;
     let text = format!("100ms emulator with a demo workspace on http://{address}/v2; Ctrl-C ends it");
+    log::tell("note", &text, None);
+    let text = format!(
+        "template {DEMO_TEMPLATE_ID} (roles host, guest); room {DEMO_STANDUP_ROOM_ID} with a session (peer \
+         {DEMO_HOST_PEER_ID} is host); room {DEMO_TOWNHALL_ROOM_ID} without"
+    );
     log::tell("note", &text, None);
     Ok(())
 }

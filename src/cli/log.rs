@@ -43,7 +43,7 @@ pub(super) fn problem(text: &str, hint: Option<&str>) {
 /// Tells what stopped a run, or how it can go on.
 pub(super) fn tell(word: &str, text: &str, hint: Option<&str>) {
     if JSON.load(Ordering::Relaxed) {
-        return line(&json!({"level": word.to_ascii_uppercase(), "message": text, "hint": hint}).to_string());
+        return json_line(&word.to_ascii_uppercase(), text, "hint", &hint.into());
     }
     line(&format!("{word}: {text}"));
     if let Some(hint) = hint {
@@ -51,10 +51,19 @@ pub(super) fn tell(word: &str, text: &str, hint: Option<&str>) {
     }
 }
 
+/// A message in the form tracing gives its own.
+fn json_line(level: &str, message: &str, name: &str, more: &serde_json::Value) {
+    let now = format!("{:.6}", jiff::Timestamp::now());
+    line(
+        &json!({"timestamp": now, "level": level, "target": "roompipe", "message": message, name: more})
+            .to_string(),
+    );
+}
+
 /// Writes the end of a run: the text for people, or the counts as JSON.
 pub(super) fn summary(text: &str, counts: &serde_json::Value) {
     if JSON.load(Ordering::Relaxed) {
-        return line(&json!({"level": "INFO", "message": "summary", "summary": counts}).to_string());
+        return json_line("INFO", "summary", "summary", counts);
     }
     line(text);
 }

@@ -24,7 +24,7 @@ use crate::exit::ExitCode;
 
 pub use failure::Failure;
 
-/// Push a stream of records into a REST API: nothing lost, nothing done twice, every answer out.
+/// Push a stream of records into a REST API: nothing lost, nothing done twice that must not be, every answer out.
 #[derive(Debug, Parser)]
 #[command(
     name = "roompipe",
@@ -62,9 +62,21 @@ enum Command {
     Man,
 }
 
+/// jq programs recurse over the values they make, and a thread's usual stack is soon used up. Only what is touched takes
+/// memory.
+const STACK: usize = 256 * 1024 * 1024;
+
 /// Runs the program on the process's own arguments.
 #[must_use]
 pub fn main() -> ExitCode {
+    match std::thread::Builder::new().name("roompipe".to_owned()).stack_size(STACK).spawn(run_command) {
+        // A panic has been told on stderr.
+        Ok(thread) => thread.join().unwrap_or(ExitCode::Io),
+        Err(_) => run_command(),
+    }
+}
+
+fn run_command() -> ExitCode {
     // `preview` takes what `run` takes, and shows of it what changes a preview.
     let mut command = Cli::command().mut_subcommand("preview", |preview| {
         preview.mut_args(|option| {

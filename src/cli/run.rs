@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::call::{Sender, Stop};
 use crate::exit::ExitCode;
+use crate::outcome::Outcome;
 use crate::pipeline::{Progress, Report, Run};
 
 use super::arguments::{CallArguments, DeliveryArguments, LooksArguments, OutputArguments};
@@ -99,11 +100,16 @@ fn tell(report: &Report, summary: Option<Summary>) -> Result<ExitCode, Failure> 
     for reason in &report.stopped {
         log::tell("stopped", &reason.message, reason.hint.as_deref());
     }
-    if report.exit == ExitCode::Stopped {
+    let pending = report.tally.of(Outcome::Pending);
+    if !report.stopped.is_empty() && (pending > 0 || report.input_left || report.events_lost > 0) {
         let command: Vec<String> = std::env::args().map(|word| quoted(&without_password(&word))).collect();
+        let sent = match report.events_lost {
+            0 => "",
+            _ => ", and the calls of events that were not written have been made",
+        };
         let text = format!(
-            "this continues, given what was read and not sent (events of type `record.pending`) and the input behind \
-             its first {} records: {}",
+            "{pending} of {} records read were not sent (their events are `record.pending`){sent}; the input behind them \
+             may hold more. What is missing goes on with: {}",
             report.tally.records_read(),
             command.join(" ")
         );

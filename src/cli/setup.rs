@@ -95,6 +95,10 @@ fn manual(
     base_url: &str,
     catalog: &Catalog,
 ) -> Result<Endpoint, Failure> {
+    if url.contains("://") && arguments.target.emulator {
+        return Err(Failure::usage("`--emulator` and an absolute `--url` say opposite things")
+            .hint("behind the emulator's base URL it is a path: `--url /sink/…`"));
+    }
     let absolute = if url.contains("://") {
         url.to_owned()
     } else {

@@ -28,7 +28,11 @@ enum Kind {
     /// Print an app token, with which one user joins one room.
     App(App),
     /// Read a token from stdin; print its claims, its times and whether our secret signed it.
-    Inspect,
+    Inspect {
+        /// Taken only to be refused: arguments are seen by everyone on the machine
+        #[arg(hide = true)]
+        token: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -59,7 +63,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let failed = |error: crate::call::Error| setup::refused(&error, error.hint());
     let now = SystemTime::now();
     let token = match &arguments.kind {
-        Kind::Inspect => return look(now),
+        Kind::Inspect { token: Some(_) } => {
+            return Err(Failure::usage("a token is a secret and does not come as an argument")
+                .hint("pipe it in: `… | roompipe token inspect`"));
+        }
+        Kind::Inspect { token: None } => return look(now),
         Kind::Management(wanted) => {
             wire::credentials(false)?.management_token(now, wanted.valid_for).map_err(failed)?
         }

@@ -15,6 +15,9 @@ use super::setup::refused;
 /// Headers that may hold a secret: `NAME:VALUE` lines or commas, as in `--headers`.
 const SECRET_HEADERS: &str = "ROOMPIPE_HEADERS";
 
+/// One such header, whose value may hold commas.
+const SECRET_HEADER: &str = "ROOMPIPE_HEADER";
+
 /// A header of every call, as it was given.
 #[derive(Clone)]
 pub(super) struct GivenHeader {
@@ -47,11 +50,8 @@ impl GivenHeader {
 /// The headers given by flags (public), and by the environment or the file it names (secret).
 pub(super) fn headers(given: &ManualArguments) -> Result<Vec<GivenHeader>, Failure> {
     let mut all = Vec::new();
-    for text in &given.header {
-        all.push(header(text, false)?);
-    }
-    if let Some(several) = &given.headers {
-        listed(several, ',', false, &mut all)?;
+    if let Ok(one) = std::env::var(SECRET_HEADER) {
+        all.push(header(&one, true)?);
     }
     if let Ok(several) = std::env::var(SECRET_HEADERS) {
         listed(&several, ',', true, &mut all)?;
@@ -64,6 +64,17 @@ pub(super) fn headers(given: &ManualArguments) -> Result<Vec<GivenHeader>, Failu
         })?;
         listed(&text, '\n', true, &mut all)?;
     }
+    let from_environment = all.len();
+    for text in &given.header {
+        all.push(header(text, false)?);
+    }
+    if let Some(several) = &given.headers {
+        listed(several, ',', false, &mut all)?;
+    }
+    // A flag wins over the environment.
+    let flags: Vec<String> =
+        all[from_environment..].iter().map(|header| header.name.to_ascii_lowercase()).collect();
+    all.retain(|header| !header.secret || !flags.contains(&header.name.to_ascii_lowercase()));
     for header in &all {
         header.checked()?;
     }

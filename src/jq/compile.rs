@@ -6,12 +6,13 @@ use std::fmt;
 
 use jaq_core::compile::Undefined;
 use jaq_core::data::JustLut;
-use jaq_core::load::{Arena, Error as LoadError, File, Loader, lex, parse::Def};
-use jaq_core::{Compiler, Filter, native::Fun};
+use jaq_core::load::{self, Arena, Error as LoadError, File, Loader, lex, parse::Def};
+use jaq_core::native::{self, Fun};
+use jaq_core::{Compiler, Filter};
 use jaq_json::Val;
 
 use super::excerpt::underlined;
-use super::nearest;
+use super::{MAX_DEPTH, nearest};
 
 type Data = JustLut<Val>;
 
@@ -39,6 +40,9 @@ const INPUTS: &str = "a program sees one value only";
 const TERMINAL: &str = "a program computes values and never writes; try it with `preview`";
 const MODULES: &str = "modules are not loaded";
 
+/// More than any program that was written by hand; the parser recurses.
+const MOST_BRACKETS: usize = 500;
+
 /// A source that is not a program.
 ///
 /// Its `Display` is the message, then the line with the place underlined.
@@ -64,6 +68,9 @@ impl fmt::Display for CompileError {
 }
 
 pub(super) fn compile(source: &str) -> Result<Filter<Data>, CompileError> {
+    if nesting(source.as_bytes()) > MOST_BRACKETS {
+        return Err(at(source, &source[..0], format!("more than {MOST_BRACKETS} brackets are open at once")));
+    }
     let arena = Arena::default();
     let modules =
         Loader::new(definitions()).load(&arena, File { code: source, path: () }).map_err(|errors| {
@@ -76,11 +83,52 @@ pub(super) fn compile(source: &str) -> Result<Filter<Data>, CompileError> {
 }
 
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {
-    jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(|def| !is_refused(def.name))
+    // First, for the others are built on it.
+    let guarded = load::parse(GUARDED, |parser| parser.defs()).unwrap_or_default().into_iter();
+    let theirs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    guarded.chain(theirs.filter(|def| !is_refused(def.name)))
 }
 
+/// The parser behind `fromjson` recurses, so that a record could end the process by the text in one of its fields.
+const GUARDED: &str = "def fromjson: _shallow | _fromjson;";
+
 fn functions() -> impl Iterator<Item = Fun<Data>> {
-    jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs()).filter(|(name, ..)| !is_refused(name))
+    let renamed = |(name, arguments, run): Fun<Data>| match name {
+        "fromjson" => ("_fromjson", arguments, run),
+        _ => (name, arguments, run),
+    };
+    let shallow = native::run(("_shallow", native::v(0), |(_, value)| native::bome(shallow(value))));
+    let theirs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    theirs.filter(|(name, ..)| !is_refused(name)).map(renamed).chain([shallow])
+}
+
+/// Lets a value pass unless it is a text nested too deeply.
+fn shallow(value: Val) -> Result<Val, jaq_core::Error<Val>> {
+    match &value {
+        Val::TStr(text) | Val::BStr(text) if nesting(text) > MAX_DEPTH => {
+            Err(jaq_core::Error::str(format_args!("the text is nested deeper than {MAX_DEPTH} levels")))
+        }
+        _ => Ok(value),
+    }
+}
+
+/// The most brackets open at once, outside of strings.
+fn nesting(text: &[u8]) -> usize {
+    let (mut open, mut most, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' | b'(' if !quoted => {
+                open += 1;
+                most = most.max(open);
+            }
+            b']' | b'}' | b')' if !quoted => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    most
 }
 
 fn is_refused(name: &str) -> bool {

@@ -19,9 +19,12 @@ pub enum PatternError {
     /// No host between scheme and path.
     #[error("URL `{0}` has no host")]
     NoHost(String),
-    /// A placeholder, user name or password in the authority. It is not shown, for it may be a secret.
-    #[error("the host part of the URL must be plain: no placeholder, user name or password")]
-    Authority,
+    /// A placeholder or the like in the authority.
+    #[error("the host part of URL `{0}` must be plain, without placeholder")]
+    Authority(String),
+    /// A user name or password in the authority. It is not shown, for it may be a secret.
+    #[error("the URL must name no user and no password")]
+    User,
     /// A host or port that is none.
     #[error("URL `{url}` leads nowhere: {why}")]
     Host {
@@ -85,7 +88,7 @@ impl UrlPattern {
     /// Where scheme, host, literal text or a placeholder is not as described there.
     pub fn parse(url: &str) -> Result<Self, PatternError> {
         let rest = strip_scheme(url).ok_or_else(|| match url.contains('@') {
-            true => PatternError::Authority,
+            true => PatternError::User,
             false => PatternError::Scheme(url.to_owned()),
         })?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -93,8 +96,11 @@ impl UrlPattern {
         if authority.is_empty() {
             return Err(PatternError::NoHost(url.to_owned()));
         }
+        if authority.contains('@') {
+            return Err(PatternError::User);
+        }
         if authority.contains(['{', '}', '@', '\\', '%', ' ']) || authority.chars().any(char::is_control) {
-            return Err(PatternError::Authority);
+            return Err(PatternError::Authority(url.to_owned()));
         }
         let origin = &url[..url.len() - tail.len()];
         if let Err(error) = url::Url::parse(origin) {
@@ -348,9 +354,9 @@ mod tests {
             ("rooms", Scheme("rooms".into())),
             ("ftp://h/x", Scheme("ftp://h/x".into())),
             ("https:///x", NoHost("https:///x".into())),
-            ("https://{h}/x", Authority),
-            ("https://u:p@h/x", Authority),
-            ("ftp://u:p@h/x", Authority),
+            ("https://{h}/x", Authority("https://{h}/x".into())),
+            ("https://u:p@h/x", User),
+            ("ftp://u:p@h/x", User),
             ("https://h/a b", character("https://h/a b", ' ', 12)),
             ("https://h/a#b", character("https://h/a#b", '#', 12)),
             ("https://h/{a", Placeholder { url: "https://h/{a".into(), at: 11 }),

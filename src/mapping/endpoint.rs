@@ -136,11 +136,17 @@ impl Endpoint {
     /// The names `--map` and `--set` may fill.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
         let own = self.templates().flat_map(|template| template.parameters.iter().map(|p| p.name.as_str()));
-        let placeholders = match &self.kind {
+        own.chain(self.placeholders())
+    }
+
+    /// The placeholders of a manual call's URL.
+    pub(super) fn placeholders(&self) -> impl Iterator<Item = &str> {
+        match &self.kind {
             EndpointKind::Manual { url, .. } => Some(url.placeholders()),
             EndpointKind::Template { .. } => None,
-        };
-        own.chain(placeholders.into_iter().flatten())
+        }
+        .into_iter()
+        .flatten()
     }
 
     /// Where an attribute goes by its name. The dots of a CSV header nest; those of a JSON name are letters.

@@ -176,7 +176,7 @@ impl Mapping {
         if self.strict && !unknown.is_empty() {
             return Err(self.endpoint.unknown_attributes(&unknown));
         }
-        unknown.iter().for_each(|name| notes.left_out(name));
+        unknown.iter().for_each(|name| notes.left_out(name, self.endpoint.parameters()));
         Ok(())
     }
 

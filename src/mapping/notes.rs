@@ -4,6 +4,8 @@
 
 use std::collections::HashSet;
 
+use crate::jq::nearest;
+
 /// Names beyond this many are not remembered: an input whose attributes never repeat must not grow the memory.
 const REMEMBERED: usize = 1_000;
 
@@ -14,12 +16,18 @@ pub struct Notes {
     fresh: Vec<String>,
 }
 
+/// Names one note tells at most.
+const TOLD: usize = 20;
+
 impl Notes {
-    /// Remembers that an attribute had no place in the request.
-    pub(super) fn left_out(&mut self, name: &str) {
+    /// Remembers that an attribute had no place in the request; `parameters` are the names that would have one.
+    pub(super) fn left_out<'p>(&mut self, name: &str, parameters: impl Iterator<Item = &'p str>) {
         if self.seen.len() < REMEMBERED && !self.seen.contains(name) {
             self.seen.insert(name.to_owned());
-            self.fresh.push(name.to_owned());
+            self.fresh.push(match nearest(name.trim(), parameters) {
+                Some(near) => format!("`{name}` (did you mean `{near}`?)"),
+                None => format!("`{name}`"),
+            });
         }
     }
 
@@ -28,11 +36,14 @@ impl Notes {
         if self.fresh.is_empty() {
             return None;
         }
-        let names: Vec<String> =
-            std::mem::take(&mut self.fresh).iter().map(|name| format!("`{name}`")).collect();
+        let fresh = std::mem::take(&mut self.fresh);
+        let more = fresh.len().saturating_sub(TOLD);
+        let mut names = fresh[..fresh.len() - more].join(", ");
+        if more > 0 {
+            names.push_str(&format!(" and {more} more"));
+        }
         Some(format!(
-            "left out, for the endpoint has no such parameter: {} (`--map TARGET=FIELD` places one, `--pass-unknown` sends them, `--exclude` silences this)",
-            names.join(", ")
+            "left out, for the endpoint has no such parameter: {names} (`--map TARGET=FIELD` places one, `--pass-unknown` sends them, `--exclude` silences this)"
         ))
     }
 }

@@ -103,7 +103,27 @@ pub enum Error {
         /// Where and why.
         source: CompileError,
     },
-    /// A placeholder or path parameter that would never be filled.
+    /// No column is a parameter, and nothing else fills one.
+    #[error("no column of {input} is a parameter of {endpoint}: {columns}")]
+    NoColumn {
+        /// The input's name.
+        input: String,
+        /// The endpoint's id.
+        endpoint: String,
+        /// The columns there are.
+        columns: String,
+    },
+    /// A placeholder that would never be filled.
+    #[error("the URL names `{{{name}}}`, which is no column of {input}")]
+    UnfilledPlaceholder {
+        /// The placeholder.
+        name: String,
+        /// The input's name.
+        input: String,
+        /// A column with a similar name.
+        nearest: Option<String>,
+    },
+    /// A `--map` whose field is no column.
     #[error("`--map {text}` names column `{column}`, which {input} does not have")]
     UnknownColumn {
         /// As written.
@@ -131,7 +151,19 @@ impl Error {
             )),
             Self::BesideBody { .. } => Some("build the field inside the `--body` program".to_owned()),
             Self::Program { .. } => None,
-            Self::UnknownColumn { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Self::NoColumn { columns, endpoint, .. } => Some(match columns.find([';', '\t', '|']) {
+                Some(at) => {
+                    format!("is the delimiter another one? `--csv-delimiter '{}'`", &columns[at..=at])
+                }
+                None => format!(
+                    "`--map TARGET=COLUMN` places a column; `roompipe endpoints show {endpoint}` lists the targets"
+                ),
+            }),
+            Self::UnfilledPlaceholder { nearest: Some(name), .. }
+            | Self::UnknownColumn { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Self::UnfilledPlaceholder { name, .. } => {
+                Some(format!("`--map {name}=COLUMN` or `--set {name}=VALUE` fills it"))
+            }
             Self::UnknownColumn { .. } => {
                 Some("columns are named by the header, letter by letter".to_owned())
             }
@@ -211,6 +243,28 @@ impl Mapping {
                     nearest: jq::nearest(column, columns).map(str::to_owned),
                 });
             }
+        }
+        for name in self.endpoint.placeholders() {
+            let filled = self.assignments.iter().any(|assignment| assignment.target.name == name);
+            if !filled && !columns.clone().any(|column| column == name && !self.exclude.contains(column)) {
+                return Err(Error::UnfilledPlaceholder {
+                    name: name.to_owned(),
+                    input: input.to_owned(),
+                    nearest: jq::nearest(name, columns).map(str::to_owned),
+                });
+            }
+        }
+        let maps = |column: &str| self.endpoint.target_of_attribute(column, true, false).is_some();
+        if self.assignments.is_empty()
+            && self.body.is_none()
+            && !self.pass_unknown
+            && !columns.clone().any(maps)
+        {
+            return Err(Error::NoColumn {
+                input: input.to_owned(),
+                endpoint: self.endpoint.name().to_owned(),
+                columns: columns.map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", "),
+            });
         }
         Ok(())
     }

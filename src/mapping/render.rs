@@ -192,7 +192,7 @@ impl Render<'_> {
             .collect();
         for name in foreign {
             members.shift_remove(&name);
-            notes.left_out(&name);
+            notes.left_out(&name, std::iter::empty());
         }
     }
 
@@ -246,9 +246,14 @@ impl Render<'_> {
         Ok(request)
     }
 
-    /// A hint that turns text into numbers by jq is for JSON records: cells are coerced already.
+    /// A hint that turns text into numbers by jq is for what came by its name from JSON: cells are coerced already, and
+    /// what came from elsewhere is to be mended there.
     fn suited(&self, mut problem: Problem) -> Problem {
-        if self.draft.cells && problem.hint.as_ref().is_some_and(|hint| hint.contains("tonumber")) {
+        let top = problem.field.split(['.', '[']).next().unwrap_or_default();
+        let elsewhere =
+            self.mapping.body.is_some() || self.mapping.assignments.iter().any(|a| a.target.name == top);
+        let by_jq = problem.hint.as_ref().is_some_and(|hint| hint.contains("tonumber"));
+        if by_jq && (self.draft.cells || elsewhere) {
             problem.hint = None;
         }
         problem

@@ -156,7 +156,10 @@ fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
             out.extend_from_slice(br#""record":"#);
             record.write_json(out);
         }
-        SubjectContent::Raw(raw, whole) => push_raw(out, raw, *whole, shown.raw),
+        SubjectContent::Raw(raw, whole) => {
+            let _ = write!(out, r#""byte":{},"#, position.byte);
+            push_raw(out, raw, *whole, shown.raw);
+        }
     }
     out.push(b'}');
 }

@@ -21,7 +21,22 @@ pub struct Tally {
     rate_limited: u64,
     /// Microseconds, to one part in a hundred.
     latency: Histogram<u64>,
+    reasons: Vec<Reason>,
 }
+
+/// Why calls were not delivered, with the first of them as an example.
+#[derive(Debug)]
+struct Reason {
+    outcome: Outcome,
+    code: String,
+    calls: u64,
+    first: String,
+}
+
+/// Different reasons remembered; the rest is in the events.
+const REASONS: usize = 20;
+/// Reasons told at the end.
+const REASONS_TOLD: usize = 3;
 
 /// One hour; whatever takes longer counts as that.
 const LONGEST_MICROS: u64 = 3_600_000_000;
@@ -51,6 +66,7 @@ impl Default for Tally {
             retries: 0,
             rate_limited: 0,
             latency,
+            reasons: Vec::new(),
         }
     }
 }
@@ -76,6 +92,16 @@ impl Tally {
         if let Some(latency) = cost.latency {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.latency.saturating_record(micros.max(1));
+        }
+    }
+
+    /// Remembers why a call was not delivered; `first` describes it where it is the first of its kind.
+    pub fn reason(&mut self, outcome: Outcome, code: &str, first: impl FnOnce() -> String) {
+        let known = self.reasons.iter().position(|reason| reason.outcome == outcome && reason.code == code);
+        if let Some(known) = known {
+            self.reasons[known].calls += 1;
+        } else if self.reasons.len() < REASONS {
+            self.reasons.push(Reason { outcome, code: code.to_owned(), calls: 1, first: first() });
         }
     }
 
@@ -153,7 +179,7 @@ impl Tally {
         })
     }
 
-    /// The summary for people: one line of outcomes, one of calls.
+    /// The summary for people: a line of outcomes, one of calls, and one for each of the most frequent reasons.
     #[must_use]
     pub fn to_text(&self, elapsed: Duration) -> String {
         let mut out = format!("{} read", self.read);
@@ -183,6 +209,11 @@ impl Tally {
             if self.retries == 1 { "retry" } else { "retries" },
             self.rate_limited
         );
+        let mut reasons: Vec<&Reason> = self.reasons.iter().collect();
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.calls));
+        for Reason { outcome, code, calls, first } in reasons.into_iter().take(REASONS_TOLD) {
+            let _ = write!(out, "\n{outcome}: {calls} × {code}, the first: {first}");
+        }
         out
     }
 }

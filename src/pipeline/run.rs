@@ -28,6 +28,9 @@ use super::work::Workshop;
 /// Bytes of records read and not settled.
 const READ_AHEAD_BYTES: usize = 32 * 1024 * 1024;
 
+/// The reader runs jq, which recurses over the values it makes. Only what is touched takes memory.
+const READER_STACK: usize = 256 * 1024 * 1024;
+
 /// How long outputs that do not accept events are waited for, once the run has been told to end at once.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -66,6 +69,10 @@ pub struct Report {
     pub elapsed: Duration,
     /// Why the run stopped before its end, where it did; several things may go wrong at once.
     pub stopped: Vec<Reason>,
+    /// The input may hold more than was read.
+    pub input_left: bool,
+    /// Events that no output accepted.
+    pub events_lost: u64,
     /// What the user must know besides the counts.
     pub messages: Vec<Message>,
 }
@@ -108,6 +115,7 @@ impl Run {
         };
         let reader = thread::Builder::new()
             .name("reader".to_owned())
+            .stack_size(READER_STACK)
             .spawn(move || reading.run())
             .map_err(RunError::Thread)?;
         let workshop = Arc::new(Workshop {
@@ -195,6 +203,7 @@ struct End {
     exit: Option<ExitCode>,
     messages: Vec<Message>,
     input_left: bool,
+    events_lost: u64,
 }
 
 impl End {
@@ -229,6 +238,7 @@ impl End {
     }
 
     fn written(&mut self, name: &str, written: Written) {
+        self.events_lost += written.lost;
         if let Some(error) = written.error {
             // A reader that went away (`| head`) has what it wanted; a disk that is full has not.
             let gone = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::Other);
@@ -239,6 +249,7 @@ impl End {
 
     fn told(&mut self, workshop: &Workshop) {
         let telling = workshop.telling.load(Ordering::Relaxed);
+        self.events_lost += telling;
         if telling > 0 {
             self.say(
                 ExitCode::Stopped,
@@ -269,7 +280,15 @@ impl End {
                 exit = exit.worst(reason.exit);
             }
         }
-        Report { tally, exit, elapsed, stopped, messages: self.messages }
+        Report {
+            tally,
+            exit,
+            elapsed,
+            stopped,
+            input_left: self.input_left,
+            events_lost: self.events_lost,
+            messages: self.messages,
+        }
     }
 }
 

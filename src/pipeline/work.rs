@@ -99,6 +99,12 @@ impl Workshop {
         settled: Option<&Settled>,
         error: Option<&CallError>,
     ) {
+        if let Some(error) = error.filter(|_| outcome != Outcome::Pending) {
+            let position = &work.job.subject.position;
+            let first =
+                || printable(&format!("{} line {}: {}", position.source, position.line, error.message));
+            self.board.tally().reason(outcome, &error.code, first);
+        }
         let generation = 0;
         let id = event_id(&self.run_id, &work.job.subject.position, work.index, generation);
         let endpoint = request.and_then(|r| r.template.as_ref()).map_or(self.endpoint.as_str(), |t| &t.id);
@@ -122,6 +128,22 @@ impl Workshop {
         }
         self.telling.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// The longest example of a reason, in characters.
+const EXAMPLE: usize = 240;
+
+/// A text that comes from elsewhere, fit for a terminal: on one line, without control characters, not too long.
+fn printable(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .take(EXAMPLE)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if text.chars().nth(EXAMPLE).is_some() {
+        out.push('…');
+    }
+    out
 }
 
 /// An `invalid` call as the `error` of its event.
