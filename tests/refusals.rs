@@ -78,7 +78,9 @@ fn a_host_is_never_filled_in() {
         "https://{name}@example.com/x",
         "https://user:{name}@example.com/x",
     ] {
-        refused(78, &["{"], |program| program.args(["--url", url, "rooms.csv"]));
+        // Behind a user's name there may be a password: such a URL is not shown.
+        let says = if url.contains('@') { "no user" } else { "{" };
+        refused(78, &[says], |program| program.args(["--url", url, "rooms.csv"]));
     }
     // Without a scheme it is a path behind the base URL, whatever it looks like: the record fills one segment.
     for url in ["{name}/x", "/{name}/x"] {

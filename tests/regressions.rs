@@ -1,4 +1,4 @@
-//! What the contract asks and the program does not do yet: each of these moves to the file of its topic once it holds.
+//! Faults that were found by attacking the program: each stays mended.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
