@@ -28,6 +28,7 @@ pub use failure::Failure;
 #[derive(Debug, Parser)]
 #[command(
     name = "roompipe",
+    after_long_help = MORE,
     version,
     disable_help_subcommand = true,
     disable_help_flag = true,
@@ -44,9 +45,26 @@ struct Cli {
     command: Command,
 }
 
+/// What `--help-all` and the manual say besides the options.
+const MORE: &str = "\
+Credentials, from the environment (each also as NAME_FILE, the path of a file):
+  HMS_ACCESS_KEY, HMS_SECRET  sign tokens: see Developer on the dashboard
+  HMS_MANAGEMENT_TOKEN        a ready management token, instead of the two
+Every option of run is also a variable, such as ROOMPIPE_BASE_URL; a flag wins.
+
+Exit codes:
+  0   everything delivered, skipped or filtered
+  1   finished, and some records were not delivered
+  2   the command line is wrong
+  74  an output cannot be written, or an input broke off
+  75  stopped early: a signal, the failure budget, an API that does not answer, stdout's reader gone
+  77  the credentials were refused
+  78  the configuration is wrong";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Send each record as a call and write each answer as an event.
+    #[command(after_help = "`--help-all` shows all options, the credentials' variables and the exit codes.", after_long_help = MORE)]
     Run(Box<run::Arguments>),
     /// Show the requests records would become; nothing is sent, no credential is needed.
     Preview(Box<preview::Arguments>),

@@ -2,6 +2,7 @@
 //!
 //! It looks at the run's counts from a thread of its own; the run does not know it is watched.
 
+use std::io::IsTerminal as _;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -25,11 +26,15 @@ pub(super) struct Shown {
 }
 
 /// Shows a bar, where one is wanted.
-pub(super) fn show(looks: &LooksArguments, progress: Progress) -> Option<Shown> {
+pub(super) fn show(looks: &LooksArguments, events_on_stdout: bool, progress: Progress) -> Option<Shown> {
     let wanted = match looks.progress {
         ProgressWhen::Always => true,
         ProgressWhen::Never => false,
-        ProgressWhen::Auto => log::is_terminal() && !looks.quiet,
+        // Events on the same terminal would run through the bar.
+        ProgressWhen::Auto => {
+            let mixed = events_on_stdout && std::io::stdout().is_terminal();
+            log::is_terminal() && !looks.quiet && !mixed
+        }
     };
     if !wanted {
         return None;
@@ -48,12 +53,22 @@ pub(super) fn show(looks: &LooksArguments, progress: Progress) -> Option<Shown> 
     let watch = move || {
         let began = Instant::now();
         while matches!(ended.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout)) {
-            watched.set_position(progress.bytes_read());
+            watched.set_position(settled_bytes(&progress));
             watched.set_message(message(&progress, began.elapsed()));
         }
     };
     let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(watch).ok();
     Some(Shown { bar, end: Some(end), thread })
+}
+
+/// As much of the input as has settled: what is only read may still take long.
+fn settled_bytes(progress: &Progress) -> u64 {
+    let (read, settled) = {
+        let tally = progress.tally();
+        (tally.records_read().max(1), tally.settled())
+    };
+    let bytes = u128::from(progress.bytes_read()) * u128::from(settled) / u128::from(read);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn message(progress: &Progress, elapsed: Duration) -> String {

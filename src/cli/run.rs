@@ -42,7 +42,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::io(format!("cannot start the async runtime: {error}")))?;
-    let shown = progress::show(&arguments.looks, run.progress.clone());
+    let shown = progress::show(&arguments.looks, arguments.output.output.is_none(), run.progress.clone());
     let report = runtime.block_on(run.go());
     drop(shown);
     // A connection that nobody waits for any more must not hold up the end.
