@@ -146,16 +146,16 @@ pub(super) fn read(raw: Raw, rules: &dyn AnswerRules) -> Reading {
         value => Some(api_error(status, value.as_ref(), &body, kind)),
     };
     let message = error.as_ref().map(|e| e.message.as_str());
+    // Of a body that did not come whole nothing can be believed: neither its `code` nor that it holds no error.
+    let hides_error = success && truncated && rules.may_hold_error(&body);
+    let readable = complete && is_decodable(&headers) && !hides_error;
     let answer = Answer {
         status,
         retry_after: headers.contains_key(RETRY_AFTER),
-        code: value.as_ref().is_some_and(|value| value.get("code").is_some_and(|code| !code.is_null())),
+        code: readable
+            && value.as_ref().is_some_and(|value| value.get("code").is_some_and(|code| !code.is_null())),
         error: success && error.is_some(),
-        body: if complete && is_decodable(&headers) {
-            reduced(&body, kind, truncated)
-        } else {
-            Body::Unreadable
-        },
+        body: if readable { reduced(&body, kind, truncated) } else { Body::Unreadable },
         json_expected: rules.json_expected(),
     };
     Reading {
@@ -169,7 +169,7 @@ pub(super) fn read(raw: Raw, rules: &dyn AnswerRules) -> Reading {
 }
 
 fn kind_of(body: &[u8], truncated: bool) -> BodyKind {
-    if body.is_empty() {
+    if body.trim_ascii().is_empty() {
         BodyKind::Empty
     } else if !truncated && is_json(body) {
         BodyKind::Json

@@ -5,10 +5,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
@@ -23,10 +23,12 @@ use super::error::Error;
 use super::failure::{Failure, Stage};
 use super::header::Header;
 use super::origin::{Origin, base_url, call_url, is_local, proxy_url};
+use super::spelling;
+use super::verdict::{NoAnswer, Observation};
 use crate::mapping::Request;
 
 /// Shorter than what servers keep idle connections for, so that a close by the server rarely meets a request.
-const IDLE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(4);
 /// A connection that takes longer than this is not sent on, which is a sure thing; a timeout later is not.
 const CONNECT: Duration = Duration::from_secs(10);
 /// No deadline is further away than this.
@@ -66,7 +68,12 @@ pub(super) struct Client {
     /// For calls to this machine while the others go through a proxy of the environment.
     direct: OnceLock<reqwest::Client>,
     proxy_is_remote: bool,
-    proxy_secrets: Vec<HeaderValue>,
+    /// What must not come back in an answer.
+    secrets: Arc<Vec<Vec<u8>>>,
+    /// A connection has broken without an answer: others that are kept may do so, too.
+    has_broken: AtomicBool,
+    /// Open a connection for each call: to another machine, to this one.
+    fresh: [OnceLock<Option<reqwest::Client>>; 2],
 }
 
 /// A request made ready once for all attempts.
@@ -76,7 +83,11 @@ pub(super) struct Prepared {
     url: Url,
     headers: HeaderMap,
     body: Option<Bytes>,
-    secrets: Vec<HeaderValue>,
+    secrets: Arc<Vec<Vec<u8>>>,
+    /// It leads to this machine.
+    local: bool,
+    /// A repeat would have a second effect.
+    only_once: bool,
     /// A header of the user is the authorization.
     pub(super) own_authorization: bool,
     /// The token may travel with it.
@@ -114,8 +125,20 @@ impl Client {
             drop(direct.set(http.clone()));
         }
         let timeout = setup.timeout.min(LONGEST_TIMEOUT);
-        let proxy_secrets = proxy_secrets(&setup.proxy)?;
-        Ok(Self { origin: Origin::of(&base), setup, timeout, http, direct, proxy_is_remote, proxy_secrets })
+        let mut secrets = proxy_secrets(&setup.proxy)?;
+        secrets.extend(header_secrets(&setup.headers));
+        let secrets = Arc::new(secrets);
+        Ok(Self {
+            origin: Origin::of(&base),
+            setup,
+            timeout,
+            http,
+            direct,
+            proxy_is_remote,
+            secrets,
+            has_broken: AtomicBool::new(false),
+            fresh: Default::default(),
+        })
     }
 
     /// Makes a request ready with headers of its own, and confines its credentials.
@@ -139,11 +162,25 @@ impl Client {
         if request.body.is_some() && !all().any(|header| header.name == CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        let own_secrets = all().filter(|header| header.is_secret()).map(|header| header.value.clone());
-        let secrets = own_secrets.chain(self.proxy_secrets.iter().cloned()).collect();
+        let mut secrets = Arc::clone(&self.secrets);
+        if own.iter().any(Header::is_secret) {
+            Arc::make_mut(&mut secrets).extend(header_secrets(own));
+        }
         let Request { method, body, .. } = request;
         let (method, body) = (method.clone(), body.clone());
-        Ok(Prepared { http, method, url, headers, body, secrets, own_authorization, takes_token })
+        let only_once = !request.effect.may_repeat();
+        Ok(Prepared {
+            http,
+            method,
+            url,
+            headers,
+            body,
+            secrets,
+            local,
+            only_once,
+            own_authorization,
+            takes_token,
+        })
     }
 
     fn route(&self, local: bool) -> Result<&reqwest::Client, Error> {
@@ -157,6 +194,20 @@ impl Client {
         Ok(self.direct.get_or_init(|| direct))
     }
 
+    /// A server that closes kept connections unannounced does so just as the next request is written, and nobody can
+    /// tell whether that was applied. Once it has happened, a call that must not be repeated gets a connection of its own.
+    fn http_for<'a>(&'a self, prepared: &'a Prepared) -> &'a reqwest::Client {
+        if !(prepared.only_once && self.has_broken.load(Ordering::Relaxed)) {
+            return &prepared.http;
+        }
+        let direct = prepared.local && matches!(self.setup.proxy, Proxy::Environment);
+        let fresh = self.fresh[usize::from(direct)].get_or_init(|| {
+            let setup = Setup { concurrency: 0, ..self.setup.clone() };
+            build(&setup, if direct { Route::Local } else { Route::Far }).ok()
+        });
+        fresh.as_ref().unwrap_or(&prepared.http)
+    }
+
     /// Sends it once.
     pub(super) async fn attempt(
         &self,
@@ -166,9 +217,15 @@ impl Client {
         let began = Instant::now();
         let deadline = began + self.timeout;
         let request = prepared.request(authorization.filter(|_| prepared.takes_token));
-        let mut response = match timeout_at(deadline, prepared.http.execute(request)).await {
+        let mut response = match timeout_at(deadline, self.http_for(prepared).execute(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(failure(error)),
+            Ok(Err(error)) => {
+                let failure = failure(error);
+                if failure.seen == Observation::NoAnswer(NoAnswer::Reset) {
+                    self.has_broken.store(true, Ordering::Relaxed);
+                }
+                return Err(failure);
+            }
             Err(_) => return Err(Failure::timeout()),
         };
         let headers = std::mem::take(response.headers_mut());
@@ -188,7 +245,7 @@ impl Client {
 impl Prepared {
     /// The values that must not come back in an answer's body, besides the token.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
-        self.secrets.iter().map(secret_part)
+        self.secrets.iter().map(Vec::as_slice)
     }
 
     fn request(&self, authorization: Option<&HeaderValue>) -> reqwest::Request {
@@ -263,15 +320,20 @@ fn build(setup: &Setup, route: Route) -> Result<reqwest::Client, Error> {
     })
 }
 
-/// What must not come back in an answer of the proxy's own: the password, and the header it is sent in.
-fn proxy_secrets(proxy: &Proxy) -> Result<Vec<HeaderValue>, Error> {
+/// What must not come back in an answer of the proxy's own.
+fn proxy_secrets(proxy: &Proxy) -> Result<Vec<Vec<u8>>, Error> {
     let Proxy::Url(url) = proxy else { return Ok(Vec::new()) };
     let url = proxy_url(url)?;
     let Some(password) = url.password() else { return Ok(Vec::new()) };
     let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (user, password) = (plain(url.username()), plain(password));
-    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    Ok([basic, password].iter().filter_map(|secret| HeaderValue::from_str(secret).ok()).collect())
+    Ok(spelling::of_password(&plain(url.username()), &plain(password)))
+}
+
+fn header_secrets(headers: &[Header]) -> impl Iterator<Item = Vec<u8>> {
+    headers
+        .iter()
+        .filter(|header| header.is_secret())
+        .flat_map(|header| spelling::of(header.value.as_bytes()))
 }
 
 fn default_headers(extra: &[Header]) -> HeaderMap {

@@ -49,7 +49,7 @@ impl Health {
         if self.silent < SILENT_ATTEMPTS || now.duration_since(since) < SILENT_TIME {
             return None;
         }
-        let message = format!("the API gave no answer to {} attempts in a row", self.silent);
+        let message = format!("the API gave no answer to {SILENT_ATTEMPTS} attempts in a row and more");
         Some(
             Reason::new(ExitCode::Stopped, message)
                 .hint("is the API reachable from here, and the base URL right?"),

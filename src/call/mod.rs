@@ -28,6 +28,7 @@ mod rules;
 mod send;
 mod sender;
 mod settings;
+mod spelling;
 mod stop;
 mod token;
 mod verdict;

@@ -71,6 +71,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     let stop = Stop::new();
     let target = wire::Wire { base_url, credentials, headers, emulator: bound.is_some() };
     let settings = target.settings(&arguments.call, &arguments.delivery, &stop)?;
+    let concurrency = settings.concurrency;
     let sender = Sender::new(settings).map_err(|error| setup::refused(&error, error.hint()))?;
     let inputs = setup::inputs(&arguments.call, &meaning.paths)?;
     setup::check_columns(&mapping, &inputs)?;
@@ -82,7 +83,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         inputs,
         mapping,
         sender,
-        concurrency: wire::concurrency(arguments.delivery.concurrency),
+        concurrency,
         endpoint,
         outputs: ready.outputs,
         writings: ready.writings,

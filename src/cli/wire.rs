@@ -119,7 +119,7 @@ pub(super) fn credentials(emulator: bool) -> Result<Credentials, Failure> {
 }
 
 /// Every call in flight may hold a connection, and other files are open too.
-pub(super) fn concurrency(wanted: u16) -> usize {
+fn concurrency(wanted: u16) -> usize {
     let wanted = usize::from(wanted);
     let Some(limit) = open_files_limit() else { return wanted };
     let most = (limit.saturating_sub(32)).max(1);

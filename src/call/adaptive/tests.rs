@@ -110,6 +110,55 @@ fn one_refusal_never_costs_more_than_half_and_late_ones_cost_nothing() {
     assert!(after >= before * 0.5, "{before} → {after}");
 }
 
+/// Drives the pace for so many seconds against an API that refuses by `refuses`, and returns what was accepted in each.
+fn seconds(
+    pace: &mut Adaptive,
+    hardest: f64,
+    seconds: u64,
+    mut refuses: impl FnMut(f64, u32) -> bool,
+) -> Vec<u32> {
+    let start = Instant::now();
+    let mut accepted = vec![0; usize::try_from(seconds).unwrap()];
+    let (mut now, mut calls) = (start, 0);
+    while now.duration_since(start).as_secs() < seconds {
+        if let Err(at) = pace.opens(now) {
+            now = at;
+            continue;
+        }
+        pace.take(now);
+        calls += 1;
+        if refuses(now.duration_since(start).as_secs_f64(), calls) {
+            pace.refused(now, now);
+        } else {
+            pace.accepted(now);
+            accepted[usize::try_from(now.duration_since(start).as_secs()).unwrap()] += 1;
+        }
+        now += interval(hardest);
+    }
+    accepted
+}
+
+#[test]
+fn refusals_that_do_not_depend_on_the_pace_do_not_stop_the_run() {
+    for every in [7, 100] {
+        let accepted = seconds(&mut Adaptive::new(None), 500.0, 60, |_, call| call % every == 0);
+        let least = accepted.iter().min().unwrap();
+        assert!(*least >= 50, "one in {every}: {accepted:?}");
+    }
+}
+
+#[test]
+fn a_single_early_refusal_is_soon_forgotten() {
+    let accepted = seconds(&mut Adaptive::new(None), 500.0, 20, |_, call| call == 3);
+    assert!(accepted[8..].iter().all(|count| *count >= 250), "{accepted:?}");
+}
+
+#[test]
+fn after_a_storm_the_pace_that_was_good_is_soon_found_again() {
+    let accepted = seconds(&mut Adaptive::new(None), 500.0, 40, |at, _| (5.0..8.0).contains(&at));
+    assert!(accepted[25..].iter().all(|count| *count >= 120), "{accepted:?}");
+}
+
 #[test]
 fn a_first_attempt_that_is_refused_slows_without_stopping() {
     let start = Instant::now();

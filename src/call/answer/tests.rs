@@ -50,7 +50,12 @@ fn bodies_are_told_apart() {
         (b"{\"a\":", BodyKind::Text),
         ("ä".as_bytes(), BodyKind::Text),
         (b"\xff\xfe", BodyKind::Bytes),
+        (b"{\"a\":\"\xff\"}", BodyKind::Bytes),
+        (b"{\"a\":\"\\ud800\"}", BodyKind::Text),
+        (b" \r\n", BodyKind::Empty),
     ];
+    let deep = |levels: usize| [vec![b'['; levels], vec![b']'; levels]].concat();
+    assert_eq!((kind_of(&deep(100), false), kind_of(&deep(5_000), false)), (BodyKind::Json, BodyKind::Text));
     for (body, kind) in table {
         assert_eq!(kind_of(body, false), *kind, "{}", body.escape_ascii());
     }
@@ -128,4 +133,16 @@ fn an_echoed_secret_is_taken_out() {
     let clean = echoed.without([b"a.b.c".as_slice(), b"other"].into_iter());
     let want = r#"{"authorization":"Bearer [redacted by roompipe]","again":"[redacted by roompipe]"}"#;
     assert_eq!(clean.body, want);
+}
+
+#[test]
+fn of_a_body_that_did_not_come_whole_nothing_is_believed() {
+    let whole = read(raw(503, r#"{"code":503}"#), &Template);
+    let cut = read(Raw { complete: false, ..raw(503, r#"{"code":503}"#) }, &Template);
+    assert_eq!((answer(&whole).code, answer(&cut).code), (true, false));
+    assert_eq!(answer(&cut).body, Body::Unreadable);
+    // What is too long to look into may hold the error it mentions.
+    let long = read(Raw { truncated: true, ..raw(200, r#"{"error":"no","pad":"#) }, &Template);
+    let harmless = read(Raw { truncated: true, ..raw(200, r#"{"data":"#) }, &Template);
+    assert_eq!((answer(&long).body, answer(&harmless).body), (Body::Unreadable, Body::Json));
 }
