@@ -62,7 +62,7 @@ impl Health {
             Some(other) if other != number => {
                 let reason =
                     Reason::new(ExitCode::Credentials, "the API refused two different tokens in a row (401)");
-                Some(reason.hint("do the access key and the secret belong to this workspace?"))
+                Some(reason.hint("do the access key and the secret belong to this workspace, and is this machine's clock right?"))
             }
             _ => None,
         }

@@ -50,10 +50,13 @@ impl Pace {
         }
     }
 
-    /// Pauses everything that waits for a permit, now and until then.
-    pub(super) fn pause_until(&self, at: Instant) {
+    /// Pauses everything that waits for a permit, now and until then; true where it was not paused before.
+    pub(super) fn pause_until(&self, at: Instant) -> bool {
         let mut gates = self.gates();
+        let now = Instant::now();
+        let began = gates.paused_until.is_none_or(|until| until <= now);
         gates.paused_until = gates.paused_until.max(Some(at));
+        began
     }
 
     /// Notes an answer other than 429.
@@ -62,8 +65,12 @@ impl Pace {
     }
 
     /// Notes a 429 without a stated delay, of an attempt that began then.
-    pub(super) fn refused(&self, began: Instant) {
-        self.gates().adaptive.refused(Instant::now(), began);
+    /// True where it is the first one that slows the pace.
+    pub(super) fn refused(&self, began: Instant) -> bool {
+        let mut gates = self.gates();
+        let was_idle = gates.adaptive.is_idle();
+        gates.adaptive.refused(Instant::now(), began);
+        was_idle
     }
 
     /// Takes a permit, or says when to ask again. Nothing is taken from one gate while another is closed.

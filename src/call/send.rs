@@ -264,8 +264,8 @@ impl<'a> Sending<'a> {
         }
         match stated_delay {
             Some(delay) if delay > sender.max_elapsed => sender.stop.drain(too_long(delay)),
-            Some(delay) => sender.pace.pause_until(Instant::now() + delay),
-            None if status == 429 => sender.pace.refused(began),
+            Some(delay) => sender.pause(delay, status),
+            None if status == 429 => sender.slow(began),
             None => {}
         }
         let already_done = self.maybe_applied && rules.already_done(status, value.as_ref());

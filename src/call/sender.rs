@@ -5,6 +5,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
 use super::answer::CallError;
 use super::backoff::Backoff;
 use super::client::{Client, Unsendable};
@@ -92,6 +94,23 @@ impl Sender {
     pub(super) fn stop_if(&self, reason: Option<Reason>) {
         if let Some(reason) = reason {
             self.stop.drain(reason);
+        }
+    }
+
+    /// Pauses all calls for a delay that the API states.
+    pub(super) fn pause(&self, delay: Duration, status: u16) {
+        if self.pace.pause_until(Instant::now() + delay) {
+            tracing::info!(
+                "the API asks to wait {:.1} s (status {status}): all calls pause",
+                delay.as_secs_f64()
+            );
+        }
+    }
+
+    /// Slows the pace after a 429 without a delay.
+    pub(super) fn slow(&self, began: Instant) {
+        if self.pace.refused(began) {
+            tracing::info!("the API answers 429 without a delay: from here on it sets the pace");
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     arguments.delivery.settle()?;
     arguments.output.settle()?;
     let base_url = match arguments.call.target.emulator {
-        true => "http://127.0.0.1/v2".to_owned(),
+        true => "http://127.0.0.1:4100/v2".to_owned(),
         false => setup::base_url(arguments.call.target.base_url.as_deref()),
     };
     let meaning = setup::meaning(&arguments.call, &base_url)?;

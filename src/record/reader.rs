@@ -162,7 +162,10 @@ impl Kind {
     fn content(&mut self, piece: &Piece) -> Result<Content, Fault> {
         if let Err(error) = std::str::from_utf8(&piece.raw) {
             let byte = piece.place.byte + error.valid_up_to() as u64;
-            return Err(Fault::new(Fault::INVALID_UTF8, format!("invalid UTF-8 (byte {byte})")));
+            let hint = "is it in another encoding? `iconv -f latin1 -t utf-8` converts it";
+            return Err(
+                Fault::new(Fault::INVALID_UTF8, format!("invalid UTF-8 (byte {byte})")).with_hint(hint)
+            );
         }
         match self {
             Self::Rows(table) => table.row(&piece.raw),
