@@ -136,8 +136,11 @@ fn check(fault: &str, column: usize, expected: &str, options: &str) -> Result<()
 
     let told =
         |what: &str| Err(format!("{command} under {faults}: {what}\n{}\n{}", ran.summary(), ran.stderr));
-    if ran.count(expected) != RECORDS as u64 {
-        return told(&format!("expected {RECORDS} {expected}"));
+    // What stops a run may do so before all of its input is read.
+    let read = ran.summary()["read"].as_u64().unwrap();
+    let due = if expected == "pending" { read.clamp(1, RECORDS as u64) } else { RECORDS as u64 };
+    if (read, ran.count(expected)) != (due, due) {
+        return told(&format!("expected {due} {expected}"));
     }
     let code = match (expected, fault) {
         ("delivered", _) => 0,
@@ -148,7 +151,8 @@ fn check(fault: &str, column: usize, expected: &str, options: &str) -> Result<()
     if ran.code != code {
         return told(&format!("expected exit {code}, found {}", ran.code));
     }
-    if ran.events().len() != RECORDS || ran.events().iter().any(|event| event["data"]["outcome"] != expected)
+    if ran.events().len() as u64 != due
+        || ran.events().iter().any(|event| event["data"]["outcome"] != expected)
     {
         return told("the events say something else");
     }
