@@ -36,28 +36,37 @@ fn holding() -> (Server, mpsc::Receiver<()>, mpsc::Sender<()>) {
 #[test]
 fn a_signal_drains_what_is_in_flight_and_tells_the_rest_as_pending() {
     for (signal, open) in [("TERM", false), ("INT", true)] {
-        let (server, coming, go) = holding();
-        let mut running = server.run("create-room --concurrency 2 --dead-letters dead.jsonl").start();
-        running.write(rooms(10).as_bytes());
-        for _ in 0..2 {
-            coming.recv_timeout(PATIENCE).unwrap();
-        }
-        running.signal(signal);
-        // The program is told before the answers come; what came late is in flight, and drained too.
-        drop(go);
-        let ran = if open { running.wait() } else { running.finish() }.exits(75);
-
-        let sent = server.received().len();
-        assert_eq!(ran.count("delivered"), sent as u64, "{signal}");
-        let pending = usize::try_from(ran.count("pending")).unwrap();
-        assert!(pending > 0, "{signal}: {}", ran.stderr);
-        assert_eq!((outcomes(&ran, "delivered"), outcomes(&ran, "pending")), (sent, pending), "{signal}");
-        let told: Vec<Value> =
-            ran.events().into_iter().filter(|event| event["type"] == "record.pending").collect();
-        assert_eq!((told.len(), ran.lines("dead.jsonl").len()), (pending, pending));
-        assert!(told.iter().all(|event| event["data"]["attempts"] == 0));
-        ran.says(&format!("SIG{signal}")).says("roompipe run").says("create-room");
+        // On a busy machine the answers may overtake the signal, and then nothing is left to be pending.
+        assert!((0..10).any(|_| drained(signal, open)), "{signal} never came in time");
     }
+}
+
+/// Signals a run with two calls in flight; false where it had ended before it saw the signal.
+fn drained(signal: &str, open: bool) -> bool {
+    let (server, coming, go) = holding();
+    let mut running = server.run("create-room --concurrency 2 --dead-letters dead.jsonl").start();
+    running.write(rooms(10).as_bytes());
+    for _ in 0..2 {
+        coming.recv_timeout(PATIENCE).unwrap();
+    }
+    running.signal(signal);
+    // The program is told before the answers come; what came late is in flight, and drained too.
+    drop(go);
+    let ran = if open { running.wait() } else { running.finish() };
+    let sent = server.received().len();
+    assert_eq!(ran.count("delivered"), sent as u64, "{signal}");
+    let pending = usize::try_from(ran.count("pending")).unwrap();
+    if pending == 0 {
+        return false;
+    }
+    let ran = ran.exits(75);
+    assert_eq!((outcomes(&ran, "delivered"), outcomes(&ran, "pending")), (sent, pending), "{signal}");
+    let told: Vec<Value> =
+        ran.events().into_iter().filter(|event| event["type"] == "record.pending").collect();
+    assert_eq!((told.len(), ran.lines("dead.jsonl").len()), (pending, pending));
+    assert!(told.iter().all(|event| event["data"]["attempts"] == 0));
+    ran.says(&format!("SIG{signal}")).says("roompipe run").says("create-room");
+    true
 }
 
 #[test]
