@@ -157,13 +157,20 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Headers without the authorization, a repeated one as one value.
+/// Parts of the names of headers that carry secrets; the journal is a file that gets passed around.
+const SECRET_NAMES: [&str; 6] = ["auth", "key", "token", "secret", "password", "cookie"];
+
+/// Headers without the authorization, a repeated one as one value; of what may be a secret only the name.
 struct Headers<'a>(&'a HeaderMap);
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for name in self.0.keys().filter(|name| *name != header::AUTHORIZATION) {
+            if SECRET_NAMES.iter().any(|part| name.as_str().contains(part)) {
+                map.serialize_entry(name.as_str(), "…")?;
+                continue;
+            }
             let values = self.0.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
             map.serialize_entry(name.as_str(), &values.collect::<Vec<_>>().join(", "))?;
         }
@@ -213,6 +220,7 @@ mod tests {
             .uri("/v2/rooms/a%20b?x=%2F&y")
             .header("X-Twice", "1")
             .header("X-Twice", "2")
+            .header("X-Api-Key", "hidden")
             .header("Authorization", "Bearer secret");
         let (request, ()) = request.body(()).unwrap().into_parts();
         let mut journal = Journal::open(None, true).unwrap();
@@ -241,7 +249,7 @@ mod tests {
             assert_eq!(
                 line_of(body),
                 format!(
-                    r#"[{{"seq":1,"at":"2025-06-15T15:06:40Z","method":"POST","path":"/v2/rooms/a%20b","query":"x=%2F&y","headers":{{"x-twice":"1, 2"}},"token":null,"body":{shown},"status":200,"effects":[]}}]"#
+                    r#"[{{"seq":1,"at":"2025-06-15T15:06:40Z","method":"POST","path":"/v2/rooms/a%20b","query":"x=%2F&y","headers":{{"x-twice":"1, 2","x-api-key":"…"}},"token":null,"body":{shown},"status":200,"effects":[]}}]"#
                 )
             );
         }
