@@ -30,6 +30,7 @@
 //! | what is a template, what does it check | [`template`], the files under `templates/` |
 //! | where does a field go, what is a CSV cell turned into | [`mapping`] |
 //! | is it tried again, how fast, with which token | [`call`] |
+//! | what is remembered from run to run, what is done with it | [`ledger`] |
 //! | what does an event say, where is it written | [`output`] |
 //! | who runs when, how does a run end | [`pipeline`] |
 //! | what does an option mean | [`cli`] |
@@ -57,7 +58,9 @@ pub mod call;
 pub mod cli;
 pub mod emulator;
 pub mod exit;
+mod failpoint;
 pub mod jq;
+pub mod ledger;
 pub mod mapping;
 pub mod outcome;
 pub mod output;

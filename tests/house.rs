@@ -8,20 +8,25 @@ use std::path::{Path, PathBuf};
 
 /// What each top-level module may import; `lib.rs` says why. `exit` and `outcome` are words, open to all but the
 /// emulator.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("exit", &[]),
     ("outcome", &[]),
+    ("failpoint", &[]),
     ("jq", &[]),
     ("record", &["exit", "outcome", "jq"]),
     ("template", &["outcome", "jq", "record"]),
     ("mapping", &["outcome", "jq", "record", "template"]),
     ("call", &["exit", "outcome", "jq", "record", "template", "mapping"]),
+    ("ledger", &["outcome", "record"]),
     ("output", &["exit", "outcome", "jq", "record", "template", "mapping", "call"]),
-    ("pipeline", &["exit", "outcome", "jq", "record", "template", "mapping", "call", "output"]),
+    ("pipeline", &["exit", "outcome", "jq", "record", "template", "mapping", "call", "ledger", "output"]),
     ("emulator", &[]),
     (
         "cli",
-        &["exit", "outcome", "jq", "record", "template", "mapping", "call", "output", "pipeline", "emulator"],
+        &[
+            "exit", "outcome", "jq", "record", "template", "mapping", "call", "ledger", "output", "pipeline",
+            "emulator",
+        ],
     ),
     ("main", &["cli"]),
 ];

@@ -10,6 +10,7 @@ mod budget;
 mod error;
 mod fault;
 mod header;
+mod identity;
 mod inputs;
 mod json;
 mod lines;
@@ -29,6 +30,7 @@ pub use budget::{Budget, Ticket};
 pub use error::{Error, HeaderProblem};
 pub use fault::{Fault, Item, Unreadable};
 pub use header::Header;
+pub use identity::Identity;
 pub use inputs::{Format, Input, Inputs, Settings};
 pub(crate) use json::write_line;
 

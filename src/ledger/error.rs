@@ -1,0 +1,71 @@
+//! Why a ledger cannot be used. The texts fit after "failed to".
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a ledger cannot be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another run writes to it.
+    #[error("open ledger `{path}`: it is in use by {holder}")]
+    InUse {
+        /// The ledger.
+        path: PathBuf,
+        /// Who says to hold it: process, host, since when.
+        holder: String,
+    },
+    /// It was written by a newer version.
+    #[error("open ledger `{path}`: its format {found} is newer than {known}, the newest this version knows")]
+    Newer {
+        /// The ledger.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest known format.
+        known: i64,
+    },
+    /// It is something else.
+    #[error("open ledger `{path}`: it is not a ledger of roompipe")]
+    NotALedger {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is none, where one must be.
+    #[error("open ledger `{path}`: there is no such file")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It belongs to another workspace, target, endpoint or mapping.
+    #[error("use ledger `{path}`: it belongs to {what} {pinned}, not {given}")]
+    Pinned {
+        /// The ledger.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What it was made with.
+        pinned: String,
+        /// What the run was given.
+        given: String,
+    },
+    /// The system says no.
+    #[error("open ledger `{path}`")]
+    Open {
+        /// The ledger.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// SQLite says no.
+    #[error("{what} the ledger")]
+    Sqlite {
+        /// `read` or `write`.
+        what: &'static str,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The ledger's thread is gone; what it said before was told already.
+    #[error("write the ledger: an earlier write failed")]
+    Closed,
+}
