@@ -29,7 +29,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::jq::{self, Program};
-use crate::record::{Content, Record};
+use crate::record::Record;
 
 use draft::Draft;
 use expression::Expression;
@@ -100,7 +100,7 @@ impl Mapping {
         object: Map<String, Value>,
         notes: &mut Notes,
     ) -> Result<Mapped, Invalid> {
-        let cells = matches!(record.content, Content::Cells { .. });
+        let cells = record.content.cell_format().is_some();
         let value = self.needs_value.then(|| jq::from_map(object.clone()));
         if let Some(filter) = &self.filter
             && !is_true(filter, value.clone().unwrap_or_default())?

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::call::{BodyKind, CallError, Response};
 use crate::mapping::Request;
 use crate::outcome::Outcome;
-use crate::record::{Content, Position, Record, write_line};
+use crate::record::{Position, Record, write_line};
 use crate::template::{EndpointTemplate, REDACTED};
 
 /// How much of an unreadable record an event on stdout shows, in bytes.
@@ -150,7 +150,7 @@ fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
     let _ = write!(out, r#","number":{},"line":{},"key":null,"#, position.number, position.line);
     match &subject.content {
         SubjectContent::Record(record) => {
-            if let Content::Cells { kind, .. } = &record.content {
+            if let Some(kind) = record.content.cell_format() {
                 let _ = write!(out, r#""format":"{}","#, kind.as_str());
             }
             out.extend_from_slice(br#""record":"#);

@@ -77,6 +77,8 @@ impl Fault {
     pub const INVALID_UTF8: &'static str = "invalid_utf8";
     /// Longer than `--max-record-bytes`.
     pub const RECORD_TOO_LARGE: &'static str = "record_too_large";
+    /// Of unreadable input only a part was kept.
+    pub const RAW_TRUNCATED: &'static str = "raw_truncated";
     /// The input ends before its time.
     pub const BROKEN_OFF: &'static str = "broken_off";
 

@@ -57,6 +57,25 @@ pub enum Content {
         /// Which of the two formats the row was written in.
         kind: CellFormat,
     },
+    /// A row as an event tells it: the text of a JSON object whose strings are cells. It may have been mended since, so
+    /// that other values stand beside them. Not parsed yet either.
+    CellObject {
+        /// The text.
+        text: Bytes,
+        /// Which of the two formats the row was written in.
+        kind: CellFormat,
+    },
+}
+
+impl Content {
+    /// The format of the cells that its texts are; nothing where they are texts of JSON.
+    #[must_use]
+    pub fn cell_format(&self) -> Option<CellFormat> {
+        match self {
+            Self::Json(_) => None,
+            Self::Cells { kind, .. } | Self::CellObject { kind, .. } => Some(*kind),
+        }
+    }
 }
 
 /// The formats whose records are rows of cells.
@@ -76,6 +95,12 @@ impl CellFormat {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
         }
+    }
+
+    /// The format of this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Csv, Self::Tsv].into_iter().find(|format| format.as_str() == word)
     }
 }
 
@@ -109,7 +134,7 @@ impl Record {
     /// The text is not JSON, not an object, or nested deeper than 128 levels. Cells never fail.
     pub fn object(&self) -> Result<Map<String, Value>, Fault> {
         match &self.content {
-            Content::Json(raw) => json::object(raw, self.place()),
+            Content::Json(raw) | Content::CellObject { text: raw, .. } => json::object(raw, self.place()),
             Content::Cells { header, cells, .. } => {
                 Ok(header.names().iter().cloned().zip(cells.iter().map(Value::from)).collect())
             }
@@ -123,7 +148,7 @@ impl Record {
     /// string, so that whatever is appended is always one JSON value.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match &self.content {
-            Content::Json(raw) => write_line(raw, out),
+            Content::Json(raw) | Content::CellObject { text: raw, .. } => write_line(raw, out),
             Content::Cells { header, cells, .. } => {
                 out.push(b'{');
                 for (i, (name, cell)) in header.names().iter().zip(cells).enumerate() {
@@ -143,18 +168,22 @@ impl Record {
     #[must_use]
     pub fn len_bytes(&self) -> usize {
         match &self.content {
-            Content::Json(raw) => raw.len(),
+            Content::Json(raw) | Content::CellObject { text: raw, .. } => raw.len(),
             Content::Cells { cells, .. } => cells.as_slice().len() + cells.len() * size_of::<usize>(),
         }
     }
 
-    /// The SHA-256 of the raw content: of the JSON text as it stands, or of header and cells.
+    /// The SHA-256 of the raw content: of the JSON text as it stands, or of header and cells. Rows told as objects have
+    /// hashes of their own, other than those of the rows.
     ///
     /// Every name and cell is hashed with its length, so that no two different rows look alike.
     #[must_use]
     pub fn content_hash(&self) -> [u8; 32] {
         match &self.content {
             Content::Json(raw) => Sha256::digest(raw).into(),
+            Content::CellObject { text, .. } => {
+                Sha256::new().chain_update(b"cell object\0").chain_update(text).finalize().into()
+            }
             Content::Cells { header, cells, .. } => {
                 let mut hash = Sha256::new();
                 // JSON text holds no NUL, so a row never hashes like a text.
@@ -173,7 +202,7 @@ impl Record {
     #[must_use]
     pub fn into_unreadable(self, fault: Fault) -> Unreadable {
         let raw = match &self.content {
-            Content::Json(raw) => raw.clone(),
+            Content::Json(raw) | Content::CellObject { text: raw, .. } => raw.clone(),
             Content::Cells { .. } => {
                 let mut line = Vec::new();
                 self.write_json(&mut line);

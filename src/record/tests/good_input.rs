@@ -97,7 +97,7 @@ fn the_first_byte_tells_the_format_behind_compression_mark_and_white_space() {
 fn raw(record: &Record) -> &str {
     match &record.content {
         Content::Json(raw) => std::str::from_utf8(raw).unwrap(),
-        Content::Cells { .. } => panic!("cells"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -201,4 +201,23 @@ fn a_fault_found_later_makes_an_unreadable_of_a_record() {
     let unreadable = record.into_unreadable(fault);
     assert_eq!(unreadable.fault.message, "malformed JSON: EOF while parsing a value (line 2, byte 7)");
     assert_eq!((&unreadable.raw[..], unreadable.raw_len, unreadable.breaks_off), (&b"{\"a\":"[..], 5, false));
+}
+
+#[test]
+fn a_row_told_as_an_object_is_that_object_and_no_row() {
+    let items = read(Format::Csv, b"name,size\na,\"1\"\"\"\n").unwrap();
+    let row = record(&items[0]);
+    let mut text = Vec::new();
+    row.write_json(&mut text);
+    let content = Content::CellObject { text: text.clone().into(), kind: CellFormat::Csv };
+    let told = Record { content, ..row.clone() };
+    assert_eq!((told.object(), told.len_bytes()), (row.object(), text.len()));
+    assert_eq!(told.content.cell_format(), row.content.cell_format());
+    let mut again = Vec::new();
+    told.write_json(&mut again);
+    assert_eq!(again, text);
+    let json = Record { content: Content::Json(text.into()), ..row.clone() };
+    let hashes = [row, &told, &json].map(Record::content_hash);
+    assert!(hashes[0] != hashes[1] && hashes[1] != hashes[2] && hashes[0] != hashes[2]);
+    assert_eq!(json.content.cell_format(), None);
 }
