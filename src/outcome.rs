@@ -55,6 +55,12 @@ impl Outcome {
         }
     }
 
+    /// The outcome of this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
     /// Returns the worse of two outcomes, which is what a record with several calls ends in.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
@@ -89,5 +95,7 @@ mod tests {
             }
         }
         assert_eq!(Outcome::ALL.len(), order.len());
+        assert!(order.iter().all(|outcome| Outcome::of_word(outcome.as_str()) == Some(*outcome)));
+        assert_eq!(Outcome::of_word("Failed"), None);
     }
 }

@@ -1,16 +1,21 @@
-//! Events out: what a settled call or record says, and the places that hear it.
+//! Events out: what a settled call or record says, the places that hear it, and what a dead letter says when it is read
+//! back.
 //!
 //! It knows records, requests and answers as things to tell of; it never decides an outcome.
 
 mod emit;
 mod event;
 mod file;
+mod letter;
+mod selection;
 mod sink;
 mod tally;
 
 pub use emit::{Emit, EmitError};
 pub use event::{Event, RAW_SHOWN, Shown, Subject, SubjectContent, event_id};
 pub use file::{Claim, Claims, FileError, FileMode};
+pub use letter::{Letter, LetterRecord, LetterRequest};
+pub use selection::{Selection, SelectionError};
 pub use sink::{OnFailure, Sink, Writing, Written};
 pub use tally::{Cost, Tally};
 
