@@ -1,5 +1,6 @@
 //! What is kept of one call: plain data, the same for whatever keeps it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -31,7 +32,8 @@ pub enum State {
     Unknown,
     /// Never sent.
     Invalid,
-    /// The user wants it sent as if nothing were known; what was known of its generation remains.
+    /// The user wants it sent as if nothing were known; what was known of its generation remains. Its content is all
+    /// zeros where it had left and never settled.
     Forgotten,
 }
 
@@ -94,6 +96,16 @@ pub struct StoredEvent {
     pub line: Bytes,
 }
 
+/// What a ledger was left with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Calls that have left and of which nothing was heard: of this run, or of earlier ones where this one did not meet
+    /// their records.
+    pub open_intents: u64,
+    /// Events that some output has not surely taken.
+    pub unemitted: u64,
+}
+
 /// One thing to write down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -105,4 +117,6 @@ pub enum Change {
     Settle(CallId, Entry, Option<StoredEvent>),
     /// An output (by the number of its bit) has taken all its events up to this number.
     Emitted(u8, u64),
+    /// Every output that carries these events has taken them.
+    Discard(RangeInclusive<u64>),
 }

@@ -57,6 +57,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The file that counts this run's keys cannot be used.
+    #[error("count the keys of this run in a temporary file")]
+    Scratch {
+        /// Why.
+        source: rusqlite::Error,
+    },
     /// SQLite says no.
     #[error("{what} the ledger")]
     Sqlite {
@@ -68,4 +74,32 @@ pub enum Error {
     /// The ledger's thread is gone; what it said before was told already.
     #[error("write the ledger: an earlier write failed")]
     Closed,
+}
+
+impl Error {
+    pub(super) fn reading(source: rusqlite::Error) -> Self {
+        Self::Sqlite { what: "read", source }
+    }
+
+    pub(super) fn writing(source: rusqlite::Error) -> Self {
+        Self::Sqlite { what: "write", source }
+    }
+
+    /// What can be done about it, where something can.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::InUse { .. } => "wait until the other run has ended; one ledger serves one run at a time",
+            Self::Newer { .. } => "use the version of roompipe that wrote it, or a newer one",
+            Self::NotALedger { .. } => "name another file; a ledger that is not there yet is made",
+            Self::Missing { .. } => "a ledger is made by the first `roompipe run … --ledger FILE`",
+            Self::Pinned { what: "mapping", .. } => {
+                "give this mapping a new ledger file; with `--key` a ledger can outlive a change of the mapping"
+            }
+            Self::Pinned { .. } => "give this run a new ledger file",
+            Self::Scratch { .. } => "the variable TMPDIR names the folder of temporary files",
+            Self::Open { .. } | Self::Sqlite { .. } | Self::Closed => return None,
+        };
+        Some(hint.to_owned())
+    }
 }

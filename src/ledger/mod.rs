@@ -5,12 +5,28 @@
 //! a record needs, and is pure; a [`Store`] keeps what was decided, and SQLite is the one there is; a [`Scribe`] hands
 //! changes to the store's thread, which commits them in groups.
 
+mod connect;
+mod encoding;
 mod entry;
 mod error;
+mod lock;
+mod open;
+mod recall;
 mod resume;
+mod rows;
+mod schema;
+mod scratch;
+mod scribe;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod unemitted;
 
-pub use entry::{CallId, Change, Digest, Entry, Intent, Known, KnownCall, State, StoredEvent};
+pub use encoding::{Hex, KeptIdentity};
+pub use entry::{CallId, Change, Closed, Digest, Entry, Intent, Known, KnownCall, State, StoredEvent};
 pub use error::Error;
+pub use open::{Ledger, Leftovers};
+pub use scribe::{Closing, Scribe};
 
 use crate::record::Identity;
 
@@ -36,6 +52,12 @@ pub trait Store: Send {
     /// # Errors
     /// Nothing of the group was kept.
     fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), Error>;
+
+    /// Writes the end of the run, its summary as JSON text and its exit code, and lets go of everything.
+    ///
+    /// # Errors
+    /// The end could not be written; what was kept before is kept.
+    fn end(self: Box<Self>, summary: &str, exit: u8) -> Result<Closed, Error>;
 }
 
 /// What is remembered, for a reader that decides what is to be done. It may lag behind a [`Store`] of the same run by

@@ -1,0 +1,209 @@
+//! From a path to a connection that is known to be a ledger's: for the one who writes, with the lock; for those who only
+//! read, without.
+//!
+//! It knows no rows but the one that says what the ledger is.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use uuid::Uuid;
+
+use super::lock::{Lock, Taken};
+use super::schema::{self, Found, STEPS};
+use super::{Error, Pins};
+
+/// How long somebody else's lock inside SQLite is waited for; ours are held for milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// In KiB, as SQLite wants it: negative.
+const CACHE: i64 = -8 * 1024;
+
+/// Pages of the log after which it is moved into the file: often enough to stay small, seldom enough to cost little.
+const CHECKPOINT: i64 = 4000;
+
+/// What stands in the ledger about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Meta {
+    /// A UUID.
+    pub(super) id: String,
+    /// In milliseconds of Unix time.
+    pub(super) created: i64,
+    pub(super) pins: Pins,
+}
+
+/// A connection that may write, and the lock that goes with it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    // In this order: the lock goes last.
+    pub(super) connection: Connection,
+    pub(super) lock: Lock,
+    /// Without symbolic links, so that all names of a ledger lead to one lock.
+    pub(super) real: PathBuf,
+}
+
+/// Opens a ledger for writing. Where there is none, one with these pins is made; without pins there must be one.
+pub(super) fn write(path: &Path, pins: Option<&Pins>) -> Result<Opened, Error> {
+    let refused = |source| Error::Open { path: path.to_owned(), source };
+    let real = find(path, pins.is_some())?;
+    let mut connection = connect(path, &real, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if connection.is_readonly("main").map_err(Error::reading)? {
+        return Err(refused(io::ErrorKind::PermissionDenied.into()));
+    }
+    // Before the lock: beside what is no ledger no file is made.
+    examine(path, &real, &connection, pins.is_some())?;
+    let lock = match Lock::take(&real).map_err(refused)? {
+        Taken::Ours(lock) => lock,
+        Taken::Held(holder) => return Err(Error::InUse { path: path.to_owned(), holder }),
+    };
+    // Once more: somebody may have come in between.
+    examine(path, &real, &connection, pins.is_some())?;
+    set_up(path, &mut connection, pins)?;
+    Ok(Opened { connection, lock, real })
+}
+
+/// Opens a ledger for reading, beside whoever writes to it.
+pub(super) fn read(path: &Path) -> Result<(Connection, PathBuf), Error> {
+    let real = find(path, false)?;
+    // Able to write, though it does not: so it can read what a run that was killed has left in the log, and leaves no
+    // log behind.
+    let able = connect(path, &real, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|connection| {
+        examine(path, &real, &connection, false)?;
+        Ok(connection)
+    });
+    let connection = match able {
+        Err(Error::Open { .. } | Error::Sqlite { .. }) => {
+            let connection = connect(path, &real, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            examine(path, &real, &connection, false)?;
+            connection
+        }
+        other => other?,
+    };
+    connection.pragma_update(None, "query_only", true).map_err(Error::reading)?;
+    Ok((connection, real))
+}
+
+/// One more connection to a ledger that this process has open for writing.
+pub(super) fn read_again(path: &Path, real: &Path) -> Result<Connection, Error> {
+    let connection = connect(path, real, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.pragma_update(None, "cache_size", CACHE).map_err(Error::reading)?;
+    Ok(connection)
+}
+
+/// The file behind a path; made, empty, where there is none and `may_make`.
+fn find(path: &Path, may_make: bool) -> Result<PathBuf, Error> {
+    let refused = |source| Error::Open { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(refused(io::ErrorKind::IsADirectory.into())),
+        Ok(metadata) if !metadata.is_file() => return Err(Error::NotALedger { path: path.to_owned() }),
+        Ok(_) => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refused(error)),
+        Err(_) if !may_make => return Err(Error::Missing { path: path.to_owned() }),
+        Err(_) => make(path).map_err(refused)?,
+    }
+    fs::canonicalize(path).map_err(refused)
+}
+
+/// Makes an empty file. One that is there is not opened: closing it again would take away the locks that SQLite holds on
+/// it in this process.
+fn make(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        // A link to nothing is followed.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !path.exists() => {
+            OpenOptions::new().append(true).create(true).open(path).map(drop)
+        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn connect(path: &Path, real: &Path, mode: OpenFlags) -> Result<Connection, Error> {
+    // `real` is absolute, so that no name is taken for a URI or for memory.
+    let connect = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(real, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(PATIENCE)?;
+        Ok(connection)
+    };
+    connect().map_err(|error| cannot_open(path, error))
+}
+
+/// What SQLite says of a file it cannot open, as an error of opening it.
+fn cannot_open(path: &Path, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::NotALedger { path: path.to_owned() },
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Error::Open { path: path.to_owned(), source: io::Error::other(error) }
+        }
+        _ => Error::reading(error),
+    }
+}
+
+/// Makes sure that it is a ledger of a version that can be read, or empty where that is welcome.
+fn examine(path: &Path, real: &Path, connection: &Connection, may_be_empty: bool) -> Result<(), Error> {
+    // SQLite would take a file of one byte for an empty one.
+    let is_empty = || fs::metadata(real).is_ok_and(|metadata| metadata.len() == 0);
+    match schema::examine(connection, STEPS).map_err(|error| cannot_open(path, error))? {
+        Found::Empty if may_be_empty && is_empty() => Ok(()),
+        Found::Ledger { .. } => Ok(()),
+        Found::Newer(found) => {
+            Err(Error::Newer { path: path.to_owned(), found, known: schema::newest(STEPS) })
+        }
+        Found::Empty | Found::Foreign => Err(Error::NotALedger { path: path.to_owned() }),
+    }
+}
+
+/// Settings of a connection that writes; tables, where they are not there or older. The lock is held.
+fn set_up(path: &Path, connection: &mut Connection, pins: Option<&Pins>) -> Result<(), Error> {
+    let set_up = |connection: &mut Connection| -> rusqlite::Result<String> {
+        connection.pragma_update(None, "cache_size", CACHE)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+        // Before the log is switched on, which alone would make a file of something that is no ledger.
+        if schema::examine(connection, STEPS)? != (Found::Ledger { older: false }) {
+            schema::migrate(connection, STEPS, |transaction| {
+                pins.map_or(Ok(()), |pins| fill(transaction, pins))
+            })?;
+        }
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+    };
+    let mode = set_up(connection).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            cannot_open(path, error)
+        }
+        _ => Error::writing(error),
+    })?;
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    let why = "its file system cannot share memory between processes, which SQLite's log needs";
+    Err(Error::Open { path: path.to_owned(), source: io::Error::other(why) })
+}
+
+fn fill(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> {
+    let Pins { workspace, base_url, endpoint, mapping, key } = pins;
+    let (id, created) = (Uuid::new_v4().to_string(), Timestamp::now().as_millisecond());
+    connection
+        .execute(
+            "INSERT INTO meta (only, ledger, created, workspace, base_url, endpoint, mapping, key)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![id, created, workspace, base_url, endpoint, mapping, key],
+        )
+        .map(drop)
+}
+
+/// What the ledger says of itself.
+pub(super) fn meta(connection: &Connection) -> rusqlite::Result<Meta> {
+    let sql = "SELECT ledger, created, workspace, base_url, endpoint, mapping, key FROM meta";
+    connection.query_row(sql, [], |row| {
+        let pins = Pins {
+            workspace: row.get(2)?,
+            base_url: row.get(3)?,
+            endpoint: row.get(4)?,
+            mapping: row.get(5)?,
+            key: row.get(6)?,
+        };
+        Ok(Meta { id: row.get(0)?, created: row.get(1)?, pins })
+    })
+}

@@ -1,0 +1,197 @@
+//! A ledger from its opening to the start of its thread.
+//!
+//! It knows what a ledger belongs to and refuses what it does not belong to; it knows no record.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, params};
+
+use super::connect::{self, Meta, Opened};
+use super::lock::Lock;
+use super::recall::SqliteRecall;
+use super::scribe::{self, Closing, OnFailure, Scribe};
+use super::sqlite::SqliteStore;
+use super::unemitted::Unemitted;
+use super::{Error, Pins, Recall, StoredEvent};
+
+/// Bytes of lines that are read at once, unless a single one is longer.
+const LINES: usize = 4 * 1024 * 1024;
+
+/// A ledger that is open and locked, and that nothing is written to yet.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+    meta: Meta,
+    /// The mapping of this run, where it is another.
+    new_mapping: Option<String>,
+    /// As it was named, for messages.
+    path: PathBuf,
+    real: PathBuf,
+    lock: Lock,
+}
+
+impl Ledger {
+    /// Opens a ledger, or makes one that belongs to `pins`.
+    ///
+    /// # Errors
+    /// It is none, is in use, belongs to something else, or cannot be read and written.
+    pub fn open(path: &Path, pins: &Pins) -> Result<Self, Error> {
+        let Opened { connection, lock, real } = connect::write(path, Some(pins))?;
+        let meta = connect::meta(&connection).map_err(Error::reading)?;
+        check(path, &meta.pins, pins)?;
+        let new_mapping = (meta.pins.mapping != pins.mapping).then(|| pins.mapping.clone());
+        Ok(Self { connection, meta, new_mapping, path: path.to_owned(), real, lock })
+    }
+
+    /// What it is called, whatever its file is: a UUID made with it. Ids of events are made from it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.meta.id
+    }
+
+    /// The mapping is another than last time. Only where records have keys; else that is an error.
+    #[must_use]
+    pub fn mapping_changed(&self) -> bool {
+        self.new_mapping.is_some()
+    }
+
+    /// A connection of its own for looking up what is known, for the reader's thread.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn recall(&self) -> Result<Box<dyn Recall>, Error> {
+        Ok(Box::new(SqliteRecall::new(connect::read_again(&self.path, &self.real)?)))
+    }
+
+    /// Events after this number that some output has not surely taken, in their order; `outputs` are those that miss it.
+    /// At most so many, and fewer where they are long; none only where there are no more.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn unemitted(&self, after: u64, most: usize) -> Result<Vec<StoredEvent>, Error> {
+        page(&self.connection, after, u64::MAX >> 1, most).map_err(Error::reading)
+    }
+
+    /// The same events page by page on a connection of its own, also once the thread has been started. New events are
+    /// not among them.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn leftovers(&self) -> Result<Leftovers, Error> {
+        let last = "SELECT coalesce(max(seq), 0) FROM events";
+        let until =
+            self.connection.query_row(last, [], |row| row.get::<_, i64>(0)).map_err(Error::reading)?;
+        let connection = connect::read_again(&self.path, &self.real)?;
+        Ok(Leftovers { connection, after: 0, until: until.cast_unsigned() })
+    }
+
+    /// Enters the run, pins a changed mapping anew, and starts the thread. `on_failure` is told the first error there.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub fn start(self, on_failure: OnFailure) -> Result<(Scribe, Closing), Error> {
+        let unemitted = unemitted(&self.connection).map_err(Error::reading)?;
+        if let Some(mapping) = &self.new_mapping {
+            self.connection.execute("UPDATE meta SET mapping = ?1", [mapping]).map_err(Error::writing)?;
+        }
+        let store = SqliteStore::begin(self.connection, self.lock).map_err(Error::writing)?;
+        scribe::start(Box::new(store), unemitted, on_failure)
+            .map_err(|source| Error::Open { path: self.path, source })
+    }
+}
+
+/// Events that an earlier run left to be emitted.
+#[derive(Debug)]
+pub struct Leftovers {
+    connection: Connection,
+    after: u64,
+    until: u64,
+}
+
+impl Leftovers {
+    /// The next of them, as by [`Ledger::unemitted`].
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn next(&mut self, most: usize) -> Result<Vec<StoredEvent>, Error> {
+        let page = page(&self.connection, self.after, self.until, most).map_err(Error::reading)?;
+        if let Some(last) = page.last() {
+            self.after = last.seq;
+        }
+        Ok(page)
+    }
+}
+
+/// Refuses a ledger of something else. Whoever has keys may change the mapping.
+fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Error> {
+    let quoted = |text: &str| format!("`{text}`");
+    let workspace = |pins: &Pins| match pins.workspace.as_str() {
+        "" => "none (its calls carry no token)".to_owned(),
+        key => quoted(key),
+    };
+    let key = |pins: &Pins| {
+        pins.key.as_deref().map_or_else(|| "none (records are known by position)".to_owned(), quoted)
+    };
+    // Of a digest the beginning is enough to see that it is another.
+    let mapping = |pins: &Pins| quoted(&pins.mapping.chars().take(12).collect::<String>());
+    let same_mapping = pinned.mapping == given.mapping || given.key.is_some();
+    let differs = |what, of: &dyn Fn(&Pins) -> String| Error::Pinned {
+        path: path.to_owned(),
+        what,
+        pinned: of(pinned),
+        given: of(given),
+    };
+    if pinned.workspace != given.workspace {
+        Err(differs("workspace", &workspace))
+    } else if pinned.base_url != given.base_url {
+        Err(differs("base URL", &|pins| quoted(&pins.base_url)))
+    } else if pinned.endpoint != given.endpoint {
+        Err(differs("endpoint", &|pins| quoted(&pins.endpoint)))
+    } else if pinned.key != given.key {
+        Err(differs("key", &key))
+    } else if !same_mapping {
+        Err(differs("mapping", &mapping))
+    } else {
+        Ok(())
+    }
+}
+
+/// What outputs have surely taken, and which events wait for them.
+pub(super) fn unemitted(connection: &Connection) -> rusqlite::Result<Unemitted> {
+    let mut unemitted = marks(connection)?;
+    let mut events = connection.prepare("SELECT seq, outputs FROM events ORDER BY seq")?;
+    let mut rows = events.query([])?;
+    while let Some(row) = rows.next()? {
+        unemitted.found(row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?);
+    }
+    Ok(unemitted)
+}
+
+fn marks(connection: &Connection) -> rusqlite::Result<Unemitted> {
+    let mut unemitted = Unemitted::default();
+    let mut marks = connection.prepare_cached("SELECT bit, emitted FROM outputs")?;
+    let mut rows = marks.query([])?;
+    while let Some(row) = rows.next()? {
+        unemitted.marked(row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+    }
+    Ok(unemitted)
+}
+
+fn page(connection: &Connection, after: u64, until: u64, most: usize) -> rusqlite::Result<Vec<StoredEvent>> {
+    let marks = marks(connection)?;
+    let mut events = connection
+        .prepare_cached("SELECT seq, outputs, line FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")?;
+    let mut rows = events.query(params![after.cast_signed(), until.cast_signed()])?;
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while page.len() < most && bytes < LINES {
+        let Some(row) = rows.next()? else { break };
+        let seq = row.get::<_, i64>(0)?.cast_unsigned();
+        let outputs = marks.missing(seq, row.get(1)?);
+        if outputs != 0 {
+            let line: Vec<u8> = row.get(2)?;
+            bytes += line.len();
+            page.push(StoredEvent { seq, outputs, line: line.into() });
+        }
+    }
+    Ok(page)
+}

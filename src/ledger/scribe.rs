@@ -1,0 +1,220 @@
+//! The ledger's thread, and the handles that reach it. Whatever comes while a group is being written makes up the next
+//! one; whoever waits is answered when its group is kept.
+//!
+//! It knows no SQLite. A write that fails is told once; after it nothing more is written, and everybody who waits
+//! learns that the ledger is closed.
+
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::oneshot;
+
+use super::unemitted::Unemitted;
+use super::{CallId, Change, Closed, Entry, Error, Intent, Store, StoredEvent};
+
+/// Messages that may wait for the thread; who finds it full waits, too.
+const WAITING: usize = 1024;
+
+/// Messages in one group.
+const GROUP: usize = 512;
+
+/// What is done with the first error.
+pub(super) type OnFailure = Box<dyn FnOnce(&Error) + Send>;
+
+/// Answers with the number of the event, where there is one. Dropped, it says that nothing was kept.
+type Answer = oneshot::Sender<Option<u64>>;
+
+#[derive(Debug)]
+enum Message {
+    Change(Change, Option<Answer>),
+    Emitted(u8, Vec<u64>),
+    /// Nothing comes after this.
+    End {
+        summary: String,
+        exit: u8,
+        answer: oneshot::Sender<Result<Closed, Error>>,
+    },
+}
+
+/// Hands changes to the ledger's thread. Clones are cheap.
+#[derive(Clone, Debug)]
+pub struct Scribe {
+    queue: mpsc::Sender<Message>,
+}
+
+impl Scribe {
+    /// Writes down that an attempt is about to leave; returns once that survives a power failure.
+    ///
+    /// # Errors
+    /// It was not written: the attempt must not leave.
+    pub async fn intend(&self, id: &CallId, intent: Intent) -> Result<(), Error> {
+        self.write(Change::Intend(id.clone(), intent)).await.map(drop)
+    }
+
+    /// Takes an intent back: the attempts so far were surely not applied. Waits for no commit, but whatever is handed
+    /// over later is written later.
+    pub async fn clear(&self, id: &CallId) {
+        // Where this fails the run stops anyway, and the call counts as one that may have been applied.
+        let _ = self.queue.send(Message::Change(Change::Clear(id.clone()), None)).await;
+    }
+
+    /// Writes down how a call settled, and its event (a bit for each output that carries it, and the line). Returns once
+    /// committed, with the number of the event.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub async fn settle(
+        &self,
+        id: &CallId,
+        entry: Entry,
+        event: Option<(u8, Bytes)>,
+    ) -> Result<Option<u64>, Error> {
+        // Numbered on the thread, in the order in which events are kept.
+        let event = event.map(|(outputs, line)| StoredEvent { seq: 0, outputs, line });
+        self.write(Change::Settle(id.clone(), entry, event)).await
+    }
+
+    /// An output, by the number of its bit, has accepted these events whole. For an output's own thread: it waits where
+    /// the queue is full, which no async task may do.
+    pub fn emitted(&self, output: u8, seqs: &[u64]) {
+        if !seqs.is_empty() {
+            // Where this fails they are emitted once more, later.
+            let _ = self.queue.blocking_send(Message::Emitted(output, seqs.to_vec()));
+        }
+    }
+
+    async fn write(&self, change: Change) -> Result<Option<u64>, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Message::Change(change, Some(answer))).await.map_err(|_| Error::Closed)?;
+        answered.await.map_err(|_| Error::Closed)
+    }
+}
+
+/// The end of a run's ledger. Dropped without [`finish`](Self::finish), the ledger looks as after a kill.
+#[derive(Debug)]
+pub struct Closing {
+    queue: mpsc::Sender<Message>,
+    thread: JoinHandle<()>,
+}
+
+impl Closing {
+    /// Writes what is left and the end of the run, closes the file and gives the lock back. Every other change must have
+    /// been handed over; later ones find the ledger closed. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] where an earlier write failed, else why the end could not be written.
+    pub fn finish(self, summary: &serde_json::Value, exit: u8) -> Result<Closed, Error> {
+        let (answer, answered) = oneshot::channel();
+        let mut message = Message::End { summary: summary.to_string(), exit, answer };
+        while let Err(TrySendError::Full(back)) = self.queue.try_send(message) {
+            message = back;
+            thread::sleep(Duration::from_millis(1));
+        }
+        // A panic there was told on stderr and by `on_failure`.
+        let _ = self.thread.join();
+        answered.blocking_recv().unwrap_or(Err(Error::Closed))
+    }
+}
+
+/// Starts the thread.
+pub(super) fn start(
+    store: Box<dyn Store>,
+    unemitted: Unemitted,
+    on_failure: OnFailure,
+) -> std::io::Result<(Scribe, Closing)> {
+    let (queue, messages) = mpsc::channel(WAITING);
+    let failing = Failing(Some(on_failure));
+    let writer = Writer { store, unemitted, changes: Vec::new(), answers: Vec::new() };
+    let thread =
+        thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run(messages, failing))?;
+    Ok((Scribe { queue: queue.clone() }, Closing { queue, thread }))
+}
+
+/// Tells the first failure, also where that is a panic: a run must not wait for a thread that is gone.
+struct Failing(Option<OnFailure>);
+
+impl Failing {
+    fn tell(&mut self, error: &Error) {
+        if let Some(tell) = self.0.take() {
+            tell(error);
+        }
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.tell(&Error::Closed);
+        }
+    }
+}
+
+struct Writer {
+    store: Box<dyn Store>,
+    unemitted: Unemitted,
+    /// The group that is being put together.
+    changes: Vec<Change>,
+    /// Who waits for it.
+    answers: Vec<(Answer, Option<u64>)>,
+}
+
+impl Writer {
+    fn run(mut self, mut messages: mpsc::Receiver<Message>, mut failing: Failing) {
+        let mut came = Vec::with_capacity(GROUP);
+        while messages.blocking_recv_many(&mut came, GROUP) > 0 {
+            let mut end = None;
+            for message in came.drain(..) {
+                match message {
+                    Message::End { summary, exit, answer } => end = Some((summary, exit, answer)),
+                    Message::Change(..) if end.is_some() => {}
+                    other => self.take(other),
+                }
+            }
+            if let Err(error) = self.commit() {
+                // First the reason, then those who learn from an answer that never comes that there is one.
+                return failing.tell(&error);
+            }
+            if let Some((summary, exit, answer)) = end {
+                let _ = answer.send(self.store.end(&summary, exit));
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Change(mut change, answer) => {
+                let mut seq = None;
+                if let Change::Settle(_, _, Some(event)) = &mut change {
+                    event.seq = self.unemitted.kept(event.outputs);
+                    seq = Some(event.seq);
+                }
+                self.changes.push(change);
+                self.answers.extend(answer.map(|answer| (answer, seq)));
+            }
+            Message::Emitted(output, seqs) => {
+                for seq in seqs {
+                    self.unemitted.emitted(output, seq);
+                }
+            }
+            Message::End { .. } => {}
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.unemitted.changes(&mut self.changes);
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let durable = self.changes.iter().any(|change| matches!(change, Change::Intend(..)));
+        self.store.apply(&self.changes, durable)?;
+        self.changes.clear();
+        for (answer, seq) in self.answers.drain(..) {
+            // Who does not wait any more needs no answer.
+            let _ = answer.send(seq);
+        }
+        Ok(())
+    }
+}

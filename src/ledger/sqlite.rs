@@ -1,0 +1,159 @@
+//! The store that is one SQLite file: a group of changes is one transaction.
+//!
+//! It decides nothing: which events go, and up to where an output has taken all, it is told.
+
+use std::ops::RangeInclusive;
+
+use jiff::Timestamp;
+use rusqlite::{CachedStatement, Connection, Result, TransactionBehavior, params};
+
+use super::lock::Lock;
+use super::{Change, Closed, Entry, Error, Intent, Store, StoredEvent, encoding, rows};
+
+/// The only writer of a ledger.
+#[derive(Debug)]
+pub(super) struct SqliteStore {
+    connection: Connection,
+    run: i64,
+    /// What the connection is set to: every commit is synced, not only every checkpoint.
+    durable: bool,
+    /// Where identities are encoded.
+    identity: Vec<u8>,
+    /// Dropped last: nobody else writes before the connection is closed.
+    _lock: Lock,
+}
+
+impl SqliteStore {
+    /// Enters a new run. The connection is set up already.
+    pub(super) fn begin(connection: Connection, lock: Lock) -> Result<Self> {
+        connection.execute("INSERT INTO runs (started) VALUES (?1)", [Timestamp::now().as_millisecond()])?;
+        let run = connection.last_insert_rowid();
+        let mut store = Self { connection, run, durable: false, identity: Vec::new(), _lock: lock };
+        store.set_durable(false)?;
+        Ok(store)
+    }
+
+    fn set_durable(&mut self, durable: bool) -> Result<()> {
+        self.connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+        self.durable = durable;
+        Ok(())
+    }
+
+    fn write(&mut self, changes: &[Change], durable: bool) -> Result<()> {
+        if durable != self.durable {
+            self.set_durable(durable)?;
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut statements = Statements::prepare(&transaction)?;
+            for change in changes {
+                statements.apply(change, &mut self.identity)?;
+            }
+        }
+        transaction.commit()
+    }
+
+    fn close(self, summary: &str, exit: u8) -> Result<Closed> {
+        let ended = Timestamp::now().as_millisecond();
+        self.connection.execute(
+            "UPDATE runs SET ended = ?2, exit = ?3, summary = ?4 WHERE number = ?1",
+            params![self.run, ended, exit, summary],
+        )?;
+        let count = |table: &str| -> Result<u64> {
+            let sql = format!("SELECT count(*) FROM {table}");
+            self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+        };
+        let closed = Closed { open_intents: count("intents")?, unemitted: count("events")? };
+        // Where somebody else still reads, closing would leave all of it in the log.
+        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        self.connection.close().map_err(|(_, error)| error)?;
+        Ok(closed)
+    }
+}
+
+impl Store for SqliteStore {
+    fn apply(&mut self, changes: &[Change], durable: bool) -> std::result::Result<(), Error> {
+        self.write(changes, durable).map_err(Error::writing)
+    }
+
+    fn end(self: Box<Self>, summary: &str, exit: u8) -> std::result::Result<Closed, Error> {
+        self.close(summary, exit).map_err(Error::writing)
+    }
+}
+
+/// What changes are made of; found once a group.
+struct Statements<'a> {
+    intend: CachedStatement<'a>,
+    clear: CachedStatement<'a>,
+    settle: CachedStatement<'a>,
+    keep: CachedStatement<'a>,
+    emitted: CachedStatement<'a>,
+    discard: CachedStatement<'a>,
+}
+
+impl<'a> Statements<'a> {
+    fn prepare(connection: &'a Connection) -> Result<Self> {
+        let prepare = |sql| connection.prepare_cached(sql);
+        Ok(Self {
+            intend: prepare(
+                "REPLACE INTO intents (identity, call, generation, first_attempt) VALUES (?1, ?2, ?3, ?4)",
+            )?,
+            clear: prepare("DELETE FROM intents WHERE identity = ?1 AND call = ?2")?,
+            settle: prepare(
+                "REPLACE INTO calls (identity, call, of, state, generation, content, request, maybe_applied,
+                 first_attempt, settled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?,
+            keep: prepare("INSERT INTO events (seq, outputs, line) VALUES (?1, ?2, ?3)")?,
+            emitted: prepare("REPLACE INTO outputs (bit, emitted) VALUES (?1, ?2)")?,
+            discard: prepare("DELETE FROM events WHERE seq BETWEEN ?1 AND ?2")?,
+        })
+    }
+
+    fn apply(&mut self, change: &Change, identity: &mut Vec<u8>) -> Result<()> {
+        match change {
+            Change::Intend(id, Intent { generation, first_attempt }) => {
+                encoding::encode(&id.identity, identity);
+                let values = params![&identity[..], id.call, generation.cast_signed(), first_attempt];
+                self.intend.execute(values).map(drop)
+            }
+            Change::Clear(id) => {
+                encoding::encode(&id.identity, identity);
+                self.clear.execute(params![&identity[..], id.call]).map(drop)
+            }
+            Change::Settle(id, entry, event) => {
+                encoding::encode(&id.identity, identity);
+                self.clear.execute(params![&identity[..], id.call])?;
+                self.settle(identity, id.call, entry)?;
+                event.as_ref().map_or(Ok(()), |event| self.keep(event))
+            }
+            Change::Emitted(output, seq) => {
+                self.emitted.execute(params![output, seq.cast_signed()]).map(drop)
+            }
+            Change::Discard(seqs) => self.discard(seqs),
+        }
+    }
+
+    fn settle(&mut self, identity: &[u8], call: u32, entry: &Entry) -> Result<()> {
+        let values = params![
+            identity,
+            call,
+            entry.of,
+            rows::number_of(entry.state),
+            entry.generation.cast_signed(),
+            entry.content,
+            entry.request,
+            entry.maybe_applied,
+            entry.first_attempt,
+            entry.settled,
+        ];
+        self.settle.execute(values).map(drop)
+    }
+
+    fn keep(&mut self, event: &StoredEvent) -> Result<()> {
+        self.keep.execute(params![event.seq.cast_signed(), event.outputs, &event.line[..]]).map(drop)
+    }
+
+    fn discard(&mut self, seqs: &RangeInclusive<u64>) -> Result<()> {
+        self.discard.execute([seqs.start().cast_signed(), seqs.end().cast_signed()]).map(drop)
+    }
+}
