@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -202,6 +203,25 @@ impl Running {
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until it is told of SIGINT and SIGTERM instead of being ended by them; where there is no `/proc`, a
+    /// while.
+    pub fn wait_until_it_catches_signals(&self) {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.child.id())) else {
+                return thread::sleep(Duration::from_secs(1));
+            };
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+            // Bit n stands for signal n + 1: SIGINT is 2, SIGTERM 15.
+            if caught >> 1 & 1 == 1 && caught >> 14 & 1 == 1 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("signals are not caught");
     }
 
     /// Sends it a signal, such as `TERM`.
