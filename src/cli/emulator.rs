@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     /// How fast streams start and end
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     time_scale: f64,
+    /// How far its clock is ahead of this machine's; negative is behind
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    clock_offset: i32,
     /// Refuse fields that the documentation does not name
     #[arg(long)]
     strict: bool,
@@ -59,6 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         latency: arguments.latency.unwrap_or_default(),
         rate_limit: arguments.rate_limit,
         time_scale: arguments.time_scale,
+        clock_offset_s: arguments.clock_offset.into(),
         strict: arguments.strict,
         faults: Faults { rules: arguments.faults.clone(), seed: arguments.seed },
         ..Settings::default()

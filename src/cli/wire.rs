@@ -118,11 +118,12 @@ pub(super) fn credentials(emulator: bool) -> Result<Credentials, Failure> {
     })
 }
 
-/// Every call in flight may hold a connection, and other files are open too.
-fn concurrency(wanted: u16) -> usize {
+/// Every call in flight may hold a connection, both ends of it with an emulator of ours, and other files are open too.
+fn concurrency(wanted: u16, emulator: bool) -> usize {
     let wanted = usize::from(wanted);
     let Some(limit) = open_files_limit() else { return wanted };
-    let most = (limit.saturating_sub(32)).max(1);
+    let ends = if emulator { 2 } else { 1 };
+    let most = (limit.saturating_sub(32) / ends).max(1);
     if wanted > most {
         tracing::warn!(
             "`--concurrency {wanted}` is more than this process may open files ({limit}): {most} calls at once"
@@ -162,7 +163,7 @@ impl Wire {
         let mut settings = call::Settings::new(self.base_url);
         settings.credentials = self.credentials;
         settings.headers = self.headers.iter().map(GivenHeader::checked).collect::<Result<_, _>>()?;
-        settings.concurrency = concurrency(delivery.concurrency);
+        settings.concurrency = concurrency(delivery.concurrency, self.emulator);
         settings.rate = match &delivery.rate {
             Some(text) => Some(text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))?),
             None => None,

@@ -44,9 +44,26 @@ impl Emulator {
 
     /// Every call it received, in the order of their arrival.
     pub fn journal(&self) -> Vec<Value> {
-        let url = self.base_url.replace("/v2", "/_control/journal");
-        let journal: Value = get(&url).parse().unwrap();
+        let journal: Value = self.control("GET", "journal").parse().unwrap();
         journal.as_array().unwrap().clone()
+    }
+
+    /// From now on nothing goes wrong on purpose.
+    pub fn heal(&self) {
+        self.control("DELETE", "faults");
+    }
+
+    fn control(&self, method: &str, what: &str) -> String {
+        let origin = self.base_url.strip_prefix("http://").unwrap();
+        let host = origin.strip_suffix("/v2").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        // HTTP/1.0: the body is neither in chunks nor followed by another answer.
+        write!(stream, "{method} /_control/{what} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 ") || head.contains(" 204 "), "{head}");
+        body.to_owned()
     }
 }
 
@@ -64,19 +81,12 @@ pub fn got(journal: &[Value]) -> Vec<String> {
     journal.iter().map(call).collect()
 }
 
+/// Whether a call of a journal took effect.
+pub fn took_effect(call: &Value) -> bool {
+    !call["effects"].as_array().unwrap().is_empty()
+}
+
 /// One member of each call in a journal.
 pub fn entries<'a>(journal: &'a [Value], member: &str) -> Vec<&'a Value> {
     journal.iter().map(|call| &call[member]).collect()
-}
-
-fn get(url: &str) -> String {
-    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
-    // HTTP/1.0: the body is neither in chunks nor followed by another answer.
-    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains(" 200 "), "{head}");
-    body.to_owned()
 }

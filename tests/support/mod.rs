@@ -12,7 +12,7 @@ mod server;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use emulator::{Emulator, entries, got};
+pub use emulator::{Emulator, entries, got, took_effect};
 pub use mask::masked;
 pub use program::{Program, Running};
 pub use ran::Ran;

@@ -7,8 +7,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -22,13 +23,14 @@ pub struct Program {
     environment: Vec<(String, String)>,
     stdin: Option<Vec<u8>>,
     stdout: Option<Stdio>,
-    folder: TempDir,
+    shell: Option<String>,
+    folder: Arc<TempDir>,
 }
 
 impl Program {
     /// `roompipe COMMAND`, or `roompipe` where that is empty; in a new folder, with an empty stdin.
     pub fn new(command: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut words = Vec::new();
         if !command.is_empty() {
             words.push(OsString::from(command));
@@ -36,7 +38,7 @@ impl Program {
         if command == "run" {
             words.extend(["--summary-json".into(), SUMMARY.into()]);
         }
-        Self { words, environment: Vec::new(), stdin: None, stdout: None, folder }
+        Self { words, environment: Vec::new(), stdin: None, stdout: None, shell: None, folder }
     }
 
     /// `roompipe run …` against a base URL, with the demo workspace's key.
@@ -90,6 +92,18 @@ impl Program {
         self
     }
 
+    /// Runs it in the folder of others, which stays as long as one of them needs it. Comes before [`Program::file`].
+    pub fn within(mut self, folder: &Arc<TempDir>) -> Self {
+        self.folder = Arc::clone(folder);
+        self
+    }
+
+    /// Runs it from a shell that has done this before, such as `ulimit -n 64`.
+    pub fn behind(mut self, shell: &str) -> Self {
+        self.shell = Some(shell.to_owned());
+        self
+    }
+
     /// Puts a file into its folder.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         fs::write(self.folder.path().join(name), content).unwrap();
@@ -115,7 +129,15 @@ impl Program {
 
     /// Starts it, with stdin and stdout in the test's hands.
     pub fn start(self) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_roompipe"));
+        let program = env!("CARGO_BIN_EXE_roompipe");
+        let mut command = match &self.shell {
+            None => Command::new(program),
+            Some(before) => {
+                let mut shell = Command::new("bash");
+                shell.args(["-c", &format!("{before}; exec \"$0\" \"$@\""), program]);
+                shell
+            }
+        };
         command.args(&self.words).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(self.stdout.unwrap_or_else(Stdio::piped));
@@ -147,7 +169,7 @@ pub struct Running {
     said: Option<JoinHandle<Vec<u8>>>,
     lines: Vec<u8>,
     is_run: bool,
-    folder: Option<TempDir>,
+    folder: Option<Arc<TempDir>>,
 }
 
 impl Running {
@@ -183,10 +205,35 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits until it is told of SIGINT and SIGTERM instead of being ended by them; where there is no `/proc`, a
+    /// while.
+    pub fn wait_until_it_catches_signals(&self) {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.child.id())) else {
+                return thread::sleep(Duration::from_secs(1));
+            };
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+            // Bit n stands for signal n + 1: SIGINT is 2, SIGTERM 15.
+            if caught >> 1 & 1 == 1 && caught >> 14 & 1 == 1 {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("signals are not caught");
+    }
+
     /// Sends it a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Kills it, as `kill -9` does; false where it had ended before.
+    pub fn kill(mut self) -> bool {
+        drop(self.child.kill());
+        self.child.wait().unwrap().code().is_none()
     }
 
     /// The most memory it has held so far, in bytes; there is no such number where there is no `/proc`.

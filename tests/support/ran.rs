@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,11 +22,11 @@ pub struct Ran {
     pub stderr: String,
     /// Its exit code.
     pub code: i32,
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Ran {
-    pub(super) fn new(stdout: Vec<u8>, stderr: String, code: i32, folder: TempDir) -> Self {
+    pub(super) fn new(stdout: Vec<u8>, stderr: String, code: i32, folder: Arc<TempDir>) -> Self {
         Self { stdout, stderr, code, folder }
     }
 

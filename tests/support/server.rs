@@ -64,6 +64,8 @@ enum Fault {
     HangUp,
     /// The connection ends in the middle of the body.
     Cut,
+    /// The body comes in chunks, and the length of the second is no number.
+    BadChunk,
 }
 
 impl Reply {
@@ -93,6 +95,11 @@ impl Reply {
         Self { fault: Some(Fault::Cut), ..self }
     }
 
+    /// The answer comes in chunks, and the second is none.
+    pub fn badly_chunked(self) -> Self {
+        Self { fault: Some(Fault::BadChunk), ..self }
+    }
+
     /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -104,11 +111,22 @@ impl Reply {
         if self.fault == Some(Fault::HangUp) {
             return false;
         }
-        let mut bytes = format!("HTTP/1.1 {} Word\r\nContent-Length: {}\r\n", self.status, self.body.len());
+        let length = match self.fault {
+            Some(Fault::BadChunk) => "Transfer-Encoding: chunked".to_owned(),
+            _ => format!("Content-Length: {}", self.body.len()),
+        };
+        let mut bytes = format!("HTTP/1.1 {} Word\r\n{length}\r\n", self.status);
         for (name, value) in &self.headers {
             bytes.push_str(&format!("{name}: {value}\r\n"));
         }
         let mut bytes = format!("{bytes}\r\n").into_bytes();
+        if self.fault == Some(Fault::BadChunk) {
+            bytes.extend_from_slice(format!("{:x}\r\n", self.body.len()).as_bytes());
+            bytes.extend_from_slice(&self.body);
+            bytes.extend_from_slice(b"\r\nno length\r\n");
+            let _ = stream.write_all(&bytes);
+            return false;
+        }
         bytes.extend_from_slice(&self.body);
         if self.fault == Some(Fault::Cut) {
             bytes.truncate(bytes.len() - self.body.len() / 2);
