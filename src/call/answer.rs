@@ -106,6 +106,8 @@ pub struct Response {
     pub truncated: bool,
     /// From sending the request to the end of the body.
     pub latency: Duration,
+    /// The server's time, in whole seconds, where it says it.
+    pub date: Option<SystemTime>,
 }
 
 /// An answer as the client received it.
@@ -130,7 +132,6 @@ pub(super) struct Reading {
     /// The body, where it had to be parsed.
     pub(super) value: Option<Value>,
     pub(super) stated_delay: Option<Duration>,
-    pub(super) date: Option<SystemTime>,
 }
 
 /// Reads an answer by the rules of its endpoint.
@@ -158,11 +159,11 @@ pub(super) fn read(raw: Raw, rules: &dyn AnswerRules) -> Reading {
         body: if readable { reduced(&body, kind, truncated) } else { Body::Unreadable },
         json_expected: rules.json_expected(),
     };
+    let date = delay::server_date(&headers);
     Reading {
         seen: Observation::Answer(answer),
         stated_delay: delay::stated(status, &headers, message, SystemTime::now()),
-        date: delay::server_date(&headers),
-        response: Response { status, body, kind, truncated, latency },
+        response: Response { status, body, kind, truncated, latency, date },
         error,
         value,
     }

@@ -67,6 +67,21 @@ pub struct Settled {
     pub rate_limited: u32,
     /// Why it was not delivered.
     pub error: Option<CallError>,
+    /// Some attempt, of this call or of an earlier run, may have been applied without its answer having said so.
+    pub maybe_applied: bool,
+    /// When the first attempt of this call that may have been applied left, by the local clock.
+    pub first_attempt: Option<SystemTime>,
+    /// It was delivered although its own answer was lost: a read has shown it.
+    pub reconciled: bool,
+}
+
+impl Settled {
+    /// The same call, after a read has shown that it was applied, and what its answer would have been.
+    #[must_use]
+    pub fn reconciled(self, answer: Response) -> Self {
+        let (outcome, response) = (Outcome::Delivered, Some(answer));
+        Self { outcome, response, error: None, reconciled: true, ..self }
+    }
 }
 
 /// One call on its way.
@@ -82,6 +97,10 @@ pub(super) struct Sending<'a> {
     rate_limited: u32,
     /// An attempt that may have been applied has been made.
     maybe_applied: bool,
+    /// When the attempt that is under way left, by the local clock.
+    left: Option<SystemTime>,
+    /// When the first attempt left that may have been applied.
+    first_attempt: Option<SystemTime>,
     /// The number of the token that the last attempt was refused with.
     refused_token: Option<u64>,
     response: Option<Response>,
@@ -122,6 +141,8 @@ impl<'a> Sending<'a> {
             counted: 0,
             rate_limited: 0,
             maybe_applied: call.maybe_applied,
+            left: None,
+            first_attempt: None,
             refused_token: None,
             response: None,
             error: None,
@@ -195,6 +216,7 @@ impl<'a> Sending<'a> {
             return Next::Stopped;
         }
         self.attempts += 1;
+        self.left = Some(SystemTime::now());
         let began = Instant::now();
         self.first.get_or_insert(began);
         let answer = tokio::select! {
@@ -229,6 +251,7 @@ impl<'a> Sending<'a> {
 
     fn doubted(&mut self, error: CallError) {
         self.maybe_applied = true;
+        self.first_attempt = self.first_attempt.or(self.left);
         self.error = Some(error.clone());
         self.doubt = Some(error);
     }
@@ -253,8 +276,8 @@ impl<'a> Sending<'a> {
         let sender = self.sender;
         let raw = raw.without_token(bearer.map(|bearer| &*bearer.finder)).without(self.prepared.secrets());
         let rules = self.call.rules;
-        let Reading { seen, response, error, value, stated_delay, date } = answer::read(raw, rules);
-        let status = response.status;
+        let Reading { seen, response, error, value, stated_delay } = answer::read(raw, rules);
+        let (status, date) = (response.status, response.date);
         self.response = Some(response);
         sender.health(|health| health.answered(status));
         if status == 429 {
@@ -357,6 +380,9 @@ impl<'a> Sending<'a> {
             retries: self.attempts.saturating_sub(1),
             rate_limited: self.rate_limited,
             error,
+            maybe_applied: self.maybe_applied,
+            first_attempt: self.first_attempt,
+            reconciled: false,
         }
     }
 }

@@ -66,14 +66,14 @@ impl Sender {
     pub async fn send<H: BeforeAttempt>(&self, call: Call<'_>, hook: &mut H) -> Settled {
         let settled = match self.client.prepare(call.request, call.headers) {
             Ok(prepared) => Sending::new(self, call, prepared).run(hook).await,
-            Err(unsendable) => return self.unsendable(unsendable),
+            Err(unsendable) => return self.unsendable(unsendable, call.maybe_applied),
         };
         let status = settled.response.as_ref().map(|response| response.status);
         self.stop_if(self.health(|health| health.settled(settled.outcome, status)));
         settled
     }
 
-    fn unsendable(&self, why: Unsendable) -> Settled {
+    fn unsendable(&self, why: Unsendable, maybe_applied: bool) -> Settled {
         let (outcome, error) = match why {
             Unsendable::Url(message) => (Outcome::Invalid, CallError::ours("url", message)),
             Unsendable::Configuration(error) => {
@@ -81,8 +81,17 @@ impl Sender {
                 (Outcome::Pending, CallError::ours("configuration", format!("failed to {error}")))
             }
         };
-        let error = Some(error);
-        Settled { outcome, response: None, attempts: 0, retries: 0, rate_limited: 0, error }
+        Settled {
+            outcome,
+            response: None,
+            attempts: 0,
+            retries: 0,
+            rate_limited: 0,
+            error: Some(error),
+            maybe_applied,
+            first_attempt: None,
+            reconciled: false,
+        }
     }
 
     /// Asks or tells the run's health.

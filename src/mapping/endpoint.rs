@@ -99,6 +99,15 @@ impl Endpoint {
         }
     }
 
+    /// Every template whose calls it may make, also by their URL.
+    pub fn may_call(&self) -> impl Iterator<Item = &Arc<EndpointTemplate>> {
+        let known = match &self.kind {
+            EndpointKind::Manual { known, .. } => known.as_ref(),
+            EndpointKind::Template { .. } => None,
+        };
+        self.templates().chain(known)
+    }
+
     fn templates(&self) -> impl Iterator<Item = &Arc<EndpointTemplate>> {
         let pair = match &self.kind {
             EndpointKind::Template { own, routed } => {

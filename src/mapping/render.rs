@@ -15,6 +15,7 @@ use super::draft::Draft;
 use super::endpoint::{Aim, EndpointKind};
 use super::invalid::{Invalid, unfit};
 use super::notes::Notes;
+use super::request::path_parameters;
 use super::{Mapping, OrderRule, Request, coerce};
 
 type Call = Result<Request, Invalid>;
@@ -76,22 +77,13 @@ impl Mapping {
                 template: known.clone(),
             };
             if let Some(template) = known {
-                let path = request.url.strip_prefix(url.origin()).unwrap_or_default();
-                judge(&mut request_value(captured(template, path), Map::new(), body), template, &mut request);
+                let path = path_parameters(template, &request.url);
+                judge(&mut request_value(path, Map::new(), body), template, &mut request);
             }
             Ok(request)
         };
         bodies.into_iter().map(one).collect()
     }
-}
-
-/// The path parameters of a manual URL that is a template's, by the template's names.
-fn captured(template: &EndpointTemplate, path: &str) -> Map<String, Value> {
-    let path = path.split('?').next().unwrap_or_default();
-    // The base URL's own path stands in front; a template's path begins at one of the slashes.
-    let found =
-        path.rmatch_indices('/').find_map(|(at, _)| template.path.captures(&path[at..])).unwrap_or_default();
-    found.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect()
 }
 
 struct Render<'m> {

@@ -5,11 +5,12 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::record::{CellFormat, Content, Header, Position, Record};
 use crate::template::{EndpointTemplate, Expectation, ExpectedRequest, Sample};
 
+use super::request::query_parameters;
 use super::{Endpoint, Invalid, Mapped, Mapping, Notes, Options, Request};
 
 const BASE_URL: &str = "https://api.example/v2";
@@ -113,19 +114,7 @@ fn body(request: &Request) -> Option<Value> {
 fn behind_base(url: &str) -> (&str, Map<String, Value>) {
     let behind = url.strip_prefix(BASE_URL).unwrap_or(url);
     let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let mut parameters = Map::new();
-    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-        let value = Value::String(decoded(value));
-        match parameters.get_mut(name) {
-            None => {
-                parameters.insert(decoded(name), value);
-            }
-            Some(Value::Array(several)) => several.push(value),
-            Some(one) => *one = json!([one.take(), value]),
-        }
-    }
-    (path, parameters)
+    (path, query_parameters(query))
 }
 
 fn wanted(expected: &[ExpectedRequest]) -> String {

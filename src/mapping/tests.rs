@@ -283,6 +283,49 @@ fn effects_follow_the_request() {
     assert_eq!(effect(endpoint, &json!({"name": "a"})), Effect::Upsert);
 }
 
+/// By its template and by its URL: what is read back from a request is what was asked for.
+#[test]
+fn a_request_can_be_read_back() {
+    let table = [
+        (
+            "create-update-role",
+            json!({"template_id": "t", "role_name": "co host/é?", "priority": 2}),
+            json!({"path": {"template_id": "t", "role_name": "co host/é?"}, "query": {}, "body": {"priority": 2}}),
+        ),
+        (
+            "list-live-streams",
+            json!({"room_id": "a&b=c", "limit": 20}),
+            json!({"path": {}, "query": {"room_id": "a&b=c", "limit": "20"}, "body": null}),
+        ),
+        (
+            "start-live-stream",
+            json!({"room_id": "r1", "meeting_url": "https://m/?a=1"}),
+            json!({"path": {"room_id": "r1"}, "query": {}, "body": {"meeting_url": "https://m/?a=1"}}),
+        ),
+    ];
+    for (id, record, expected) in table {
+        let known = Catalog::embedded().get(id).unwrap();
+        let url = UrlPattern::parse(&format!("{BASE}{}", known.path)).unwrap();
+        let by_url = Endpoint::manual(known.method.clone(), url, None, Some(known));
+        assert_eq!(by_url.may_call().map(|template| template.id.as_str()).collect::<Vec<_>>(), [id]);
+        let values = |endpoint| match mapped(&Options::default(), endpoint, &json_record(&record)) {
+            Mapped::Calls(calls) => calls[0].as_ref().unwrap().value().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(values(template(id)), expected, "{id}");
+        if by_url.url().placeholders().next().is_some() {
+            assert_eq!(values(by_url), expected, "{id} by its URL");
+        }
+    }
+    let query = "a=1&b=x%26y&a=%C3%A9&a=3&flag";
+    assert_eq!(
+        request::query_parameters(query),
+        *json!({"a": ["1", "é", "3"], "b": "x&y"}).as_object().unwrap()
+    );
+    assert_eq!(template("start-live-stream").may_call().count(), 2);
+    assert_eq!(manual("POST", "https://h/x").may_call().count(), 0);
+}
+
 #[test]
 fn a_masked_value_is_not_written_back() {
     let record =

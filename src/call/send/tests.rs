@@ -10,6 +10,8 @@ use super::super::{Backoff, BodyKind, Credentials, Header, NoRules, NotNow, Prox
 use super::*;
 use crate::template::Effect;
 
+mod doubt;
+
 /// A template whose answers are JSON and whose 409 says that it was done already.
 struct Start;
 
