@@ -54,7 +54,7 @@ fn what_was_left_out_is_told_once_and_the_summary_says_how_it_went() {
         "calls",
         "attempts",
         "retries",
-        "rate_limited",
+        "rate_limited", "changed",
         "latency_ms",
         "elapsed_s",
         "exit",

@@ -173,6 +173,29 @@ pub(super) struct DeliveryArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Ledger")]
+pub(super) struct LedgerArguments {
+    /// Remember in FILE what was sent; the same command continues, and sends nothing twice [default: none]
+    #[arg(long, value_name = "FILE", env = "ROOMPIPE_LEDGER", hide_env = true)]
+    pub(super) ledger: Option<PathBuf>,
+    /// What names a record from run to run: a field or jq [default: its place in the input]
+    #[arg(long, value_name = "JQ", env = "ROOMPIPE_KEY", hide_env = true)]
+    pub(super) key: Option<String>,
+    /// A delivered record that has changed is sent or skipped [default: send where a repeat is safe]
+    #[arg(long, value_enum, env = "ROOMPIPE_ON_CHANGE", hide_env = true, hide_possible_values = true)]
+    pub(super) on_change: Option<OnChangeWord>,
+    /// Send every record of several with one key, in order [default: the second is invalid]
+    #[arg(long, env = "ROOMPIPE_LAST_WINS", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
+    pub(super) last_wins: bool,
+    /// Send calls again that may have been applied
+    #[arg(long, env = "ROOMPIPE_RESEND_UNKNOWN", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub(super) resend_unknown: bool,
+    /// Let a changed mapping send again what must not be repeated
+    #[arg(long, env = "ROOMPIPE_ACCEPT_MAPPING_CHANGE", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
+    pub(super) accept_mapping_change: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArguments {
     /// Write to FILE [default: stdout]
@@ -187,6 +210,9 @@ pub(super) struct OutputArguments {
     /// event; of delivered calls only: body (the answer), merge (record and answer), jq:EXPR
     #[arg(long, value_name = "FORM", default_value = "event", env = "ROOMPIPE_EMIT", hide_env = true)]
     pub(super) emit: String,
+    /// Events also of records with which nothing is to be done
+    #[arg(long, env = "ROOMPIPE_EMIT_SKIPPED", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
+    pub(super) emit_skipped: bool,
     /// Events of what was not delivered, also to FILE [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_DEAD_LETTERS", hide_env = true)]
     pub(super) dead_letters: Option<PathBuf>,
@@ -243,6 +269,12 @@ pub(super) enum RetryWord {
     Safe,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OnChangeWord {
+    Send,
+    Skip,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

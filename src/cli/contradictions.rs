@@ -2,7 +2,7 @@
 //!
 //! The parser of arguments cannot tell this: to it, a variable is as good as a flag.
 
-use super::arguments::{CallArguments, DeliveryArguments, OutputArguments};
+use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, OutputArguments};
 use super::failure::Failure;
 
 /// One of two options that say opposite things.
@@ -92,5 +92,43 @@ impl OutputArguments {
             Side { option: "--append", variable: "ROOMPIPE_APPEND", set: &mut self.append },
             Side { option: "--overwrite", variable: "ROOMPIPE_OVERWRITE", set: &mut self.overwrite },
         )
+    }
+}
+
+impl LedgerArguments {
+    /// Sorts out options that contradict or need each other. The embedded emulator forgets at its end what a ledger would
+    /// remember of it.
+    pub(super) fn settle(
+        &mut self,
+        call: &mut CallArguments,
+        output: &mut OutputArguments,
+    ) -> Result<(), Failure> {
+        let mut kept = self.ledger.is_some();
+        settle(
+            Side { option: "--emulator", variable: "ROOMPIPE_EMULATOR", set: &mut call.target.emulator },
+            Side { option: "--ledger", variable: "ROOMPIPE_LEDGER", set: &mut kept },
+        )
+        .map_err(|failure| {
+            failure.hint(
+                "the embedded emulator's state dies with it; `roompipe emulator` serves one that several runs can share",
+            )
+        })?;
+        if !kept {
+            self.ledger = None;
+        }
+        let is = |option, variable, given| needs(option, variable, "--ledger", given, kept);
+        is("--key", "ROOMPIPE_KEY", self.key.is_some())?;
+        is("--on-change", "ROOMPIPE_ON_CHANGE", self.on_change.is_some())?;
+        is("--last-wins", "ROOMPIPE_LAST_WINS", self.last_wins)?;
+        is("--resend-unknown", "ROOMPIPE_RESEND_UNKNOWN", self.resend_unknown)?;
+        is("--accept-mapping-change", "ROOMPIPE_ACCEPT_MAPPING_CHANGE", self.accept_mapping_change)?;
+        is("--emit-skipped", "ROOMPIPE_EMIT_SKIPPED", output.emit_skipped)?;
+        if !kept {
+            self.key = None;
+        }
+        let keyed = self.key.is_some();
+        let is = |option, variable, given| needs(option, variable, "--key", given, keyed);
+        is("--last-wins", "ROOMPIPE_LAST_WINS", self.last_wins)?;
+        is("--on-change", "ROOMPIPE_ON_CHANGE", self.on_change.is_some())
     }
 }

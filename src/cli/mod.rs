@@ -4,6 +4,7 @@
 //! checked settings here (`setup`), once; below, nothing fails for a reason that was known before the first record.
 
 mod arguments;
+mod book;
 mod contradictions;
 mod emulator;
 mod endpoints;
@@ -56,8 +57,8 @@ Exit codes:
   0   everything delivered, skipped or filtered
   1   finished, and some records were not delivered
   2   the command line is wrong
-  74  an output cannot be written, or an input broke off
-  75  stopped early: a signal, the failure budget, an API that does not answer, stdout's reader gone
+  74  an output or a ledger cannot be written, or an input broke off
+  75  stopped early: a signal, the failure budget, an API that does not answer, stdout's reader gone, a ledger in use
   77  the credentials were refused
   78  the configuration is wrong";
 
@@ -98,7 +99,7 @@ fn run_command() -> ExitCode {
     // `preview` takes what `run` takes, and shows of it what changes a preview.
     let mut command = Cli::command().mut_subcommand("preview", |preview| {
         preview.mut_args(|option| {
-            let of_run = matches!(option.get_help_heading(), Some("Delivery" | "Output"));
+            let of_run = matches!(option.get_help_heading(), Some("Delivery" | "Ledger" | "Output"));
             option.hide(of_run)
         })
     });

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::call::{Reason, Stop};
 use crate::exit::ExitCode;
+use crate::failpoint;
 use crate::jq::Program;
-use crate::output::{Claim, Claims, Emit, FileError, FileMode, Outputs, Sink, Writing};
+use crate::ledger::Scribe;
+use crate::output::{Claim, Claims, Emit, FileError, FileMode, OnAccepted, Outputs, Sink, Writing};
 use crate::record::Input;
 
 use super::arguments::OutputArguments;
@@ -51,11 +53,14 @@ impl Opened {
         inputs: &[Input],
         journal: Option<&Path>,
         raw_kept: usize,
+        ledger: Option<&Path>,
     ) -> Result<Self, Failure> {
         let emit = emit(&given.emit)?;
         let mode = match (given.append, given.overwrite) {
             (true, _) => FileMode::Append,
             (false, true) => FileMode::Replace,
+            // What is in the file is of the runs that the ledger remembers.
+            (false, false) if ledger.is_some() => FileMode::Continue,
             (false, false) => FileMode::New,
         };
         let stdin = Path::new("/dev/stdin");
@@ -84,8 +89,8 @@ impl Opened {
     }
 
     /// Makes the files ready and starts the writers.
-    pub(super) fn begin(self, stop: &Stop) -> Result<Ready, Failure> {
-        let mut writers = Writers { stop, writings: Vec::new() };
+    pub(super) fn begin(self, stop: &Stop, scribe: Option<&Scribe>) -> Result<Ready, Failure> {
+        let mut writers = Writers { stop, scribe, writings: Vec::new() };
         let main = match self.main {
             Main::Stdout(file) => writers.start("stdout".to_owned(), Box::new(file))?,
             Main::File(path, claim) => writers.file("--output", &path, claim)?,
@@ -129,6 +134,7 @@ fn refused(error: FileError) -> Failure {
 
 struct Writers<'a> {
     stop: &'a Stop,
+    scribe: Option<&'a Scribe>,
     writings: Vec<(String, Writing)>,
 }
 
@@ -148,10 +154,26 @@ impl Writers<'_> {
                 if gone { "its reader is gone".to_owned() } else { format!("it cannot be written: {error}") };
             stop.drain(Reason::new(exit, format!("{shown}: {what}")));
         };
-        let (sink, writing) = Sink::start(&name, to, Box::new(on_failure))?;
+        let on_accepted = self.scribe.map(|scribe| marks(scribe.clone()));
+        let (sink, writing) = Sink::start(&name, to, Box::new(on_failure), on_accepted)?;
         self.writings.push((name, writing));
         Ok(sink)
     }
+}
+
+/// Tells the ledger which outputs have surely taken which events.
+fn marks(scribe: Scribe) -> OnAccepted {
+    let mut accepted = Vec::new();
+    Box::new(move |marks| {
+        for bit in 0..u8::BITS as u8 {
+            accepted.clear();
+            accepted.extend(marks.iter().filter(|mark| mark.outputs & (1 << bit) != 0).map(|mark| mark.seq));
+            if !accepted.is_empty() {
+                scribe.emitted(bit, &accepted);
+            }
+        }
+        failpoint::reached("after-mark");
+    })
 }
 
 /// Stdout as a plain file: the standard library's own hides that it is closed, and flushes at every line.

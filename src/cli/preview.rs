@@ -9,7 +9,7 @@ use crate::mapping::{Invalid, Mapped, Mapping, Notes, Request};
 use crate::record::{Item, Position};
 use crate::template::TokenKind;
 
-use super::arguments::{CallArguments, DeliveryArguments, LooksArguments, OutputArguments};
+use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, LooksArguments, OutputArguments};
 use super::failure::Failure;
 use super::wire::{self, GivenHeader};
 use super::{log, setup};
@@ -31,6 +31,8 @@ pub(super) struct Arguments {
     /// Taken so that the same words serve `run` and `preview`.
     #[command(flatten)]
     delivery: DeliveryArguments,
+    #[command(flatten)]
+    ledger: LedgerArguments,
     #[command(flatten)]
     output: OutputArguments,
     #[command(flatten)]
@@ -55,6 +57,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     arguments.call.settle()?;
     arguments.delivery.settle()?;
     arguments.output.settle()?;
+    arguments.ledger.settle(&mut arguments.call, &mut arguments.output)?;
     let base_url = match arguments.call.target.emulator {
         true => "http://127.0.0.1:4100/v2".to_owned(),
         false => setup::base_url(arguments.call.target.base_url.as_deref()),
@@ -62,7 +65,12 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let meaning = setup::meaning(&arguments.call, &base_url)?;
     let headers = wire::headers(&arguments.call.manual)?;
     let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
-    let mapping = setup::mapping(&arguments.call, meaning.endpoint, setup::order(&arguments.delivery))?;
+    let mapping = setup::mapping(
+        &arguments.call,
+        meaning.endpoint,
+        setup::order(&arguments.delivery),
+        arguments.ledger.key.as_ref(),
+    )?;
     let mut inputs = setup::inputs(&arguments.call, &meaning.paths)?;
     setup::check_columns(&mapping, &inputs)?;
     let mut shown = Shown { form: arguments.form, needs_token, headers, out: Vec::new(), invalid: false };

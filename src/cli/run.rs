@@ -7,12 +7,12 @@ use crate::exit::ExitCode;
 use crate::outcome::Outcome;
 use crate::pipeline::{Progress, Report, Run};
 
-use super::arguments::{CallArguments, DeliveryArguments, LooksArguments, OutputArguments};
+use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, LooksArguments, OutputArguments};
 use super::emulator::Bound;
 use super::failure::Failure;
 use super::outputs::{Opened, Summary};
 use super::preview::quoted;
-use super::{log, progress, setup, wire};
+use super::{book, log, progress, setup, wire};
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -21,6 +21,8 @@ pub(super) struct Arguments {
     call: CallArguments,
     #[command(flatten)]
     delivery: DeliveryArguments,
+    #[command(flatten)]
+    ledger: LedgerArguments,
     #[command(flatten)]
     output: OutputArguments,
     #[command(flatten)]
@@ -33,6 +35,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     arguments.call.settle()?;
     arguments.delivery.settle()?;
     arguments.output.settle()?;
+    arguments.ledger.settle(&mut arguments.call, &mut arguments.output)?;
     let arguments = &arguments;
     let bound = if arguments.call.target.emulator { Some(Bound::new()?) } else { None };
     let (run, summary) = prepare(arguments, bound.as_ref())?;
@@ -53,7 +56,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         log::problem(&failure.message, failure.hint.as_deref());
         report.exit = report.exit.worst(failure.exit);
     }
-    tell(&report, summary)
+    tell(&report, summary, arguments.ledger.ledger.is_some())
 }
 
 /// Checks and opens everything; nothing is sent, and no file is changed before the last thing is found right.
@@ -66,8 +69,15 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     let endpoint = meaning.endpoint.name().to_owned();
     let headers = wire::headers(&arguments.call.manual)?;
     let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
-    let mapping = setup::mapping(&arguments.call, meaning.endpoint, setup::order(&arguments.delivery))?;
+    let mapping = setup::mapping(
+        &arguments.call,
+        meaning.endpoint,
+        setup::order(&arguments.delivery),
+        arguments.ledger.key.as_ref(),
+    )?;
     let credentials = if needs_token { Some(wire::credentials(bound.is_some())?) } else { None };
+    let ledger_path = arguments.ledger.ledger.as_deref();
+    let ledger = book::open(&arguments.ledger, &base_url, &mapping, credentials.as_ref())?;
     let stop = Stop::new();
     let target = wire::Wire { base_url, credentials, headers, emulator: bound.is_some() };
     let settings = target.settings(&arguments.call, &arguments.delivery, &stop)?;
@@ -77,7 +87,9 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     setup::check_columns(&mapping, &inputs)?;
     let journal = arguments.call.target.emulator_journal.as_deref();
     let raw_kept = arguments.call.input.max_record_bytes;
-    let ready = Opened::new(&arguments.output, &meaning.paths, journal, raw_kept)?.begin(&stop)?;
+    let opened = Opened::new(&arguments.output, &meaning.paths, journal, raw_kept, ledger_path)?;
+    let book = ledger.map(|ledger| book::begin(ledger, &arguments.ledger, &stop)).transpose()?;
+    let ready = opened.begin(&stop, book.as_ref().map(|book| &book.scribe))?;
     let run = Run {
         progress: Progress::new(&inputs),
         inputs,
@@ -89,12 +101,14 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         writings: ready.writings,
         failures: arguments.delivery.max_failures,
         stop,
+        book,
+        emit_skipped: arguments.output.emit_skipped,
     };
     Ok((run, ready.summary))
 }
 
 /// Says on stderr, and in `--summary-json`, what came of the run.
-fn tell(report: &Report, summary: Option<Summary>) -> Result<ExitCode, Failure> {
+fn tell(report: &Report, summary: Option<Summary>, remembers: bool) -> Result<ExitCode, Failure> {
     for message in &report.messages {
         log::problem(&message.text, message.hint.as_deref());
     }
@@ -103,18 +117,7 @@ fn tell(report: &Report, summary: Option<Summary>) -> Result<ExitCode, Failure> 
     }
     let pending = report.tally.of(Outcome::Pending);
     if !report.stopped.is_empty() && (pending > 0 || report.input_left || report.events_lost > 0) {
-        let command: Vec<String> = std::env::args().map(|word| quoted(&without_password(&word))).collect();
-        let sent = match report.events_lost {
-            0 => "",
-            _ => ", and the calls of events that were not written have been made",
-        };
-        let text = format!(
-            "{pending} of {} records read were not sent (their events are `record.pending`){sent}; the input behind them \
-             may hold more. What is missing goes on with: {}",
-            report.tally.records_read(),
-            command.join(" ")
-        );
-        log::tell("hint", &text, None);
+        log::tell("hint", &how_it_goes_on(report, remembers), None);
     }
     let counts = report.tally.to_json(report.elapsed, report.exit);
     log::summary(&report.tally.to_text(report.elapsed), &counts);
@@ -122,6 +125,28 @@ fn tell(report: &Report, summary: Option<Summary>) -> Result<ExitCode, Failure> 
         summary.write(&counts)?;
     }
     Ok(report.exit)
+}
+
+/// What is missing, and the command that goes on.
+fn how_it_goes_on(report: &Report, remembers: bool) -> String {
+    let pending = report.tally.of(Outcome::Pending);
+    let read = report.tally.records_read();
+    let command: Vec<String> = std::env::args().map(|word| quoted(&without_password(&word))).collect();
+    let command = command.join(" ");
+    if remembers {
+        return format!(
+            "{pending} of {read} records read were not sent; the input behind them may hold more. The same command with \
+             the same input goes on where this run stopped, and sends nothing twice: {command}"
+        );
+    }
+    let sent = match report.events_lost {
+        0 => "",
+        _ => ", and the calls of events that were not written have been made",
+    };
+    format!(
+        "{pending} of {read} records read were not sent (their events are `record.pending`){sent}; the input behind them \
+         may hold more. What is missing goes on with: {command}"
+    )
 }
 
 /// A word of the command line without user name and password of a URL in it.

@@ -177,6 +177,7 @@ pub(super) fn mapping(
     arguments: &CallArguments,
     endpoint: Endpoint,
     order: mapping::Order,
+    key: Option<&String>,
 ) -> Result<Mapping, Failure> {
     let given = &arguments.mapping;
     let options = mapping::Options {
@@ -194,6 +195,7 @@ pub(super) fn mapping(
         },
         infer_types: arguments.input.infer_types,
         order,
+        key: key.cloned(),
     };
     Mapping::compile(&options, endpoint)
         .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))

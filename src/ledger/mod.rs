@@ -26,6 +26,10 @@ pub use encoding::{Hex, KeptIdentity};
 pub use entry::{CallId, Change, Closed, Digest, Entry, Intent, Known, KnownCall, State, StoredEvent};
 pub use error::Error;
 pub use open::{Ledger, Leftovers};
+pub use resume::{
+    ForCall, ForRecord, OnChange, Policy, Wanted, entry_of_invalid, first_attempt, for_call, for_invalid,
+    for_record, for_replay,
+};
 pub use scribe::{Closing, Scribe};
 
 use crate::record::Identity;

@@ -5,6 +5,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -159,6 +160,18 @@ impl UrlPattern {
                     }
                 }
             }
+        }
+        out
+    }
+
+    /// Tells one pattern from another. A query may hold what is nobody's business, so only its hash appears.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        let mut out = format!("{}{}", self.origin, self.path());
+        if !self.query.is_empty() {
+            let hash = Sha256::digest(format!("{:?}", self.query));
+            out.push_str("?#");
+            hash[..4].iter().for_each(|byte| out.push_str(&format!("{byte:02x}")));
         }
         out
     }

@@ -90,6 +90,24 @@ impl Endpoint {
         }
     }
 
+    /// The name, or method and URL of a manual call: two runs with the same one call the same thing.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        match &self.kind {
+            EndpointKind::Template { own, .. } => own.template.id.clone(),
+            EndpointKind::Manual { method, url, .. } => format!("{method} {}", url.signature()),
+        }
+    }
+
+    /// What a repeat of a call does, conditions aside.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match &self.kind {
+            EndpointKind::Template { own, .. } => own.template.effect,
+            EndpointKind::Manual { effect, .. } => *effect,
+        }
+    }
+
     /// The URL calls go to, placeholders and all.
     #[must_use]
     pub fn url(&self) -> &UrlPattern {

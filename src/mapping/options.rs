@@ -33,6 +33,8 @@ pub struct Options {
     pub infer_types: bool,
     /// Which calls keep their order.
     pub order: Order,
+    /// The field that names a record from run to run.
+    pub key: Option<String>,
 }
 
 /// The meaning of an empty CSV cell.
@@ -209,6 +211,7 @@ impl Mapping {
             || matches!(order, OrderRule::By(_))
             || assignments.iter().any(by_jq);
         Ok(Self {
+            key: options.key.clone(),
             endpoint,
             filter,
             body,

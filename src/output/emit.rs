@@ -7,6 +7,7 @@ use crate::jq::{self, Program};
 use crate::outcome::Outcome;
 
 use super::event::{Event, Shown, SubjectContent, push_answer};
+use super::told::Told;
 
 /// The form of the lines on stdout or `--output`.
 #[derive(Debug)]
@@ -48,32 +49,65 @@ impl Emit {
                     if let SubjectContent::Record(record) = &subject.content {
                         let mut line = Vec::new();
                         record.write_json(&mut line);
-                        merge(line, event, shown, out);
+                        merge(line, out, |out| push_body(event, shown, out));
                     }
                 }
             }
             Self::Jq(program) => {
                 let mut line = Vec::new();
                 event.write(shown, &mut line);
-                let value: serde_json::Value =
-                    serde_json::from_slice(&line).map_err(|error| EmitError(error.to_string()))?;
-                let start = out.len();
-                for output in program.run(jq::from_json(&value)) {
-                    match output.and_then(|output| jq::to_json(&output)) {
-                        Ok(value) => {
-                            let _ = serde_json::to_writer(&mut *out, &value);
-                            out.push(b'\n');
-                        }
-                        Err(error) => {
-                            out.truncate(start);
-                            return Err(EmitError(error));
-                        }
-                    }
-                }
+                write_outputs(program, &line, out)?;
             }
         }
         Ok(())
     }
+
+    /// Appends the lines for an event that was told once before, as `line`.
+    ///
+    /// # Errors
+    /// Where the jq program fails on the event; nothing is appended then.
+    pub(super) fn write_again(
+        &self,
+        told: &Told<'_>,
+        line: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), EmitError> {
+        match self {
+            Self::Event => out.extend_from_slice(line),
+            Self::Body => {
+                out.extend_from_slice(told.body.as_bytes());
+                out.push(b'\n');
+            }
+            Self::Merge => {
+                for record in &told.records {
+                    merge(record.as_bytes().to_vec(), out, |out| {
+                        out.extend_from_slice(told.body.as_bytes());
+                    });
+                }
+            }
+            Self::Jq(program) => write_outputs(program, line, out)?,
+        }
+        Ok(())
+    }
+}
+
+fn write_outputs(program: &Program, line: &[u8], out: &mut Vec<u8>) -> Result<(), EmitError> {
+    let value: serde_json::Value =
+        serde_json::from_slice(line).map_err(|error| EmitError(error.to_string()))?;
+    let start = out.len();
+    for output in program.run(jq::from_json(&value)) {
+        match output.and_then(|output| jq::to_json(&output)) {
+            Ok(value) => {
+                let _ = serde_json::to_writer(&mut *out, &value);
+                out.push(b'\n');
+            }
+            Err(error) => {
+                out.truncate(start);
+                return Err(EmitError(error));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn push_body(event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
@@ -87,7 +121,7 @@ fn push_body(event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
 }
 
 /// `line` is the record's JSON object; the answer becomes its last member, in place of one of the same name.
-fn merge(mut line: Vec<u8>, event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
+fn merge(mut line: Vec<u8>, out: &mut Vec<u8>, push_answer: impl FnOnce(&mut Vec<u8>)) {
     // The name could also be written with escapes.
     let may_hold =
         memchr::memmem::find(&line, b"response").is_some() || memchr::memmem::find(&line, br"\u").is_some();
@@ -101,6 +135,6 @@ fn merge(mut line: Vec<u8>, event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) 
     let empty = line[..end].iter().rev().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
     out.extend_from_slice(&line[..end]);
     out.extend_from_slice(if empty { br#""response":"# } else { br#","response":"# });
-    push_body(event, shown, out);
+    push_answer(out);
     out.extend_from_slice(b"}\n");
 }

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::call::{BodyKind, CallError, Response};
 use crate::mapping::Request;
 use crate::outcome::Outcome;
-use crate::record::{Position, Record, write_line};
+use crate::record::{Identity, Position, Record, write_line};
 use crate::template::{EndpointTemplate, REDACTED};
 
 /// How much of an unreadable record an event on stdout shows, in bytes.
@@ -25,6 +25,8 @@ pub const RAW_SHOWN: usize = 4 * 1024;
 pub struct Subject {
     /// Where the record stands.
     pub position: Position,
+    /// Which record it is, from one run to the next.
+    pub identity: Arc<Identity>,
     /// The record, or what was read instead of one.
     pub content: SubjectContent,
 }
@@ -43,6 +45,10 @@ pub enum SubjectContent {
 pub struct Event<'a> {
     /// `evt_…`, stable for one generation of one call of one record.
     pub id: &'a str,
+    /// When it was told first.
+    pub timestamp: jiff::Timestamp,
+    /// The id of the ledger whose record this is about.
+    pub ledger: Option<&'a str>,
     /// The endpoint template's id, or `manual`.
     pub endpoint: &'a str,
     /// How the call ended.
@@ -52,7 +58,7 @@ pub struct Event<'a> {
     /// How often the record was sent again after it had settled.
     pub generation: u64,
     /// The records of the call; several only in a batch.
-    pub records: &'a [&'a Subject],
+    pub records: &'a [Subject],
     /// What was sent or would have been; nothing where no request could be made.
     pub request: Option<&'a Request>,
     /// The last answer.
@@ -74,10 +80,16 @@ pub struct Shown {
 
 /// Makes the id of an event from the run (or ledger) and the call's coordinates.
 #[must_use]
-pub fn event_id(run: &str, position: &Position, call: usize, generation: u64) -> String {
+pub fn event_id(run: &str, identity: &Identity, call: usize, generation: u64) -> String {
     let mut hash = Sha256::new();
-    // A separator that cannot occur in the parts keeps two different coordinates from running together.
-    hash.update(format!("{run}\0{}\0{}\0{call}\0{generation}", position.input, position.number));
+    // A separator that cannot occur in the parts keeps two different coordinates from running together; a key is JSON
+    // text, and holds none either.
+    hash.update(match identity {
+        Identity::Position { input, number } => format!("{run}\0{input}\0{number}\0{call}\0{generation}"),
+        Identity::Key { key, occurrence } => {
+            format!("{run}\0key\0{key}\0{occurrence}\0{call}\0{generation}")
+        }
+    });
     let mut id = String::with_capacity(36);
     id.push_str("evt_");
     for byte in &hash.finalize()[..16] {
@@ -106,14 +118,18 @@ impl Event<'_> {
 
     /// Appends the event as one line, newline included.
     pub fn write(&self, shown: Shown, out: &mut Vec<u8>) {
-        let now = jiff::Timestamp::now();
         let _ = write!(
             out,
-            r#"{{"id":"{}","type":"{}","timestamp":"{now:.3}","data":{{"endpoint":"#,
+            r#"{{"id":"{}","type":"{}","timestamp":"{:.3}","data":{{"endpoint":"#,
             self.id,
-            self.kind()
+            self.kind(),
+            self.timestamp
         );
         push_string(out, self.endpoint);
+        if let Some(ledger) = self.ledger {
+            out.extend_from_slice(br#","ledger":"#);
+            push_string(out, ledger);
+        }
         let (index, of) = self.call;
         let _ = write!(
             out,
@@ -147,7 +163,8 @@ fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
     let position = &subject.position;
     out.extend_from_slice(br#"{"source":"#);
     push_string(out, &position.source);
-    let _ = write!(out, r#","number":{},"line":{},"key":null,"#, position.number, position.line);
+    let key = subject.identity.key().unwrap_or("null");
+    let _ = write!(out, r#","number":{},"line":{},"key":{key},"#, position.number, position.line);
     match &subject.content {
         SubjectContent::Record(record) => {
             if let Some(kind) = record.content.cell_format() {

@@ -15,6 +15,8 @@ pub enum FileMode {
     New,
     /// New lines go behind the old ones.
     Append,
+    /// Likewise, and a last line that was never finished goes first: whoever wrote it writes it again.
+    Continue,
     /// The old content goes.
     Replace,
 }
@@ -168,6 +170,11 @@ fn prepare(file: &mut File, mode: FileMode) -> io::Result<()> {
     match mode {
         FileMode::New => {}
         FileMode::Replace => file.set_len(0)?,
+        FileMode::Continue => {
+            let end = end_of_last_line(file, metadata.len())?;
+            file.set_len(end)?;
+            file.seek(SeekFrom::End(0))?;
+        }
         FileMode::Append => {
             file.seek(SeekFrom::End(-1))?;
             let mut last = [0];
@@ -178,6 +185,23 @@ fn prepare(file: &mut File, mode: FileMode) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where the last whole line of a file ends, looked for from behind.
+fn end_of_last_line(file: &mut File, len: u64) -> io::Result<u64> {
+    let mut piece = [0; 64 * 1024];
+    let mut end = len;
+    while end > 0 {
+        let start = end.saturating_sub(piece.len() as u64);
+        file.seek(SeekFrom::Start(start))?;
+        let piece = &mut piece[..usize::try_from(end - start).unwrap_or_default()];
+        file.read_exact(piece)?;
+        if let Some(at) = memchr::memrchr(b'\n', piece) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 #[cfg(test)]
@@ -198,6 +222,27 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
         write(FileMode::Replace, "c\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "c\n");
+    }
+
+    #[test]
+    fn a_torn_last_line_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.jsonl");
+        let long = "x".repeat(200_000);
+        for (before, kept) in [
+            (String::new(), String::new()),
+            ("a\n".to_owned(), "a\n".to_owned()),
+            ("a\nb".to_owned(), "a\n".to_owned()),
+            ("torn".to_owned(), String::new()),
+            (format!("a\n{long}"), "a\n".to_owned()),
+            (format!("{long}\n{long}"), format!("{long}\n")),
+            (long.clone(), String::new()),
+        ] {
+            fs::write(&path, &before).unwrap();
+            let mut file = Claims::default().claim(&path, FileMode::Continue).unwrap().begin().unwrap();
+            file.write_all(b"new\n").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{kept}new\n"));
+        }
     }
 
     #[test]

@@ -10,19 +10,29 @@ mod letter;
 mod selection;
 mod sink;
 mod tally;
+mod told;
 
 pub use emit::{Emit, EmitError};
 pub use event::{Event, RAW_SHOWN, Shown, Subject, SubjectContent, event_id};
 pub use file::{Claim, Claims, FileError, FileMode};
 pub use letter::{Letter, LetterRecord, LetterRequest};
 pub use selection::{Selection, SelectionError};
-pub use sink::{OnFailure, Sink, Writing, Written};
+pub use sink::{Mark, OnAccepted, OnFailure, Sink, Writing, Written};
 pub use tally::{Cost, Tally};
+
+use bytes::Bytes;
 
 use crate::outcome::Outcome;
 
 /// Bytes that most events need.
 const USUAL_LINE: usize = 1536;
+
+/// The main output, as a bit in a set of outputs.
+pub const MAIN: u8 = 1;
+/// The dead letters, likewise.
+pub const DEAD_LETTERS: u8 = 2;
+/// What nobody else carries, likewise.
+pub const FALLBACK: u8 = 4;
 
 /// Where the events of a run go.
 #[derive(Debug)]
@@ -41,37 +51,95 @@ pub struct Outputs {
     pub raw_kept: usize,
 }
 
+/// An event that somebody has written down before it is told.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Its number there.
+    pub seq: u64,
+    /// The whole line, sensitive fields masked.
+    pub line: Bytes,
+}
+
 impl Outputs {
-    /// Hands one event to every output that carries it; waits while they are behind.
+    /// The outputs that carry an event of this outcome, a bit each.
+    #[must_use]
+    pub fn carrying(&self, outcome: Outcome) -> u8 {
+        let main = if self.emit.carries(outcome) { MAIN } else { 0 };
+        match (outcome.is_fine(), self.dead_letters.is_some()) {
+            (true, _) => main,
+            (false, true) => main | DEAD_LETTERS,
+            (false, false) if main == 0 => FALLBACK,
+            (false, false) => main,
+        }
+    }
+
+    /// The event as a line that may be kept: whole, and masked.
+    #[must_use]
+    pub fn line(&self, event: &Event<'_>) -> Bytes {
+        let mut line = Vec::with_capacity(USUAL_LINE);
+        event.write(Shown { raw: self.raw_kept, sensitive: false }, &mut line);
+        line.into()
+    }
+
+    /// Hands one event to every output that carries it; waits while they are behind. One that was `kept` is told as it
+    /// was written down.
     ///
     /// # Errors
     /// Where the `--emit` program fails; the event went to the fallback then, so that it is not lost.
-    pub async fn emit(&self, event: &Event<'_>) -> Result<(), EmitError> {
-        let shown = Shown { raw: RAW_SHOWN, sensitive: self.show_sensitive };
-        let masked = Shown { raw: self.raw_kept, sensitive: false };
-        let carries = self.emit.carries(event.outcome);
+    pub async fn emit(&self, event: &Event<'_>, kept: Option<&Kept>) -> Result<(), EmitError> {
+        let mark = |outputs| kept.map(|kept| Mark { seq: kept.seq, outputs });
+        let carrying = self.carrying(event.outcome);
         let mut result = Ok(());
-        if carries {
-            let mut lines = Vec::with_capacity(USUAL_LINE);
-            result = self.emit.write(event, shown, &mut lines);
-            self.main.send(lines).await;
+        if carrying & MAIN != 0 {
+            let lines = match (&self.emit, kept) {
+                (Emit::Event, Some(kept)) if !self.show_sensitive => kept.line.clone(),
+                _ => {
+                    let shown = Shown { raw: RAW_SHOWN, sensitive: self.show_sensitive };
+                    let mut lines = Vec::with_capacity(USUAL_LINE);
+                    result = self.emit.write(event, shown, &mut lines);
+                    lines.into()
+                }
+            };
+            self.main.send(lines, mark(MAIN)).await;
         }
-        let undelivered = !event.outcome.is_fine();
-        if let Some(dead) = self.dead_letters.as_ref().filter(|_| undelivered) {
-            let mut line = Vec::with_capacity(USUAL_LINE);
-            event.write(masked, &mut line);
-            dead.send(line).await;
-        } else if result.is_err() || (undelivered && !carries) {
+        let line = || kept.map_or_else(|| self.line(event), |kept| kept.line.clone());
+        if let Some(dead) = self.dead_letters.as_ref().filter(|_| carrying & DEAD_LETTERS != 0) {
+            dead.send(line(), mark(DEAD_LETTERS)).await;
+        } else if result.is_err() || carrying & FALLBACK != 0 {
             let mut line = Vec::with_capacity(USUAL_LINE);
             event.write(Shown { raw: RAW_SHOWN, sensitive: false }, &mut line);
-            self.fallback.send(line).await;
+            self.fallback.send(line, mark(FALLBACK)).await;
         }
         result
     }
-}
 
-/// True where an event of this outcome is told at all: filtered records are only counted.
-#[must_use]
-pub fn is_told(outcome: Outcome) -> bool {
-    outcome != Outcome::Filtered
+    /// Tells an event again that was kept and not surely told: to those of the outputs that `miss` it and carry it now,
+    /// or, where none of them does, to all that carry it now.
+    ///
+    /// # Errors
+    /// Where the `--emit` program fails, or the line is no event; it went to the fallback then.
+    pub async fn emit_again(&self, kept: Kept, missing: u8) -> Result<(), EmitError> {
+        let told = told::Told::read(&kept.line);
+        let carrying = told.as_ref().map_or(FALLBACK, |told| self.carrying(told.outcome));
+        let targets = if carrying & missing == 0 { carrying } else { carrying & missing };
+        // Whoever missed it and does not carry it any more is served by the others.
+        let mut rest = missing & !targets;
+        let mut mark = |output| Some(Mark { seq: kept.seq, outputs: output | std::mem::take(&mut rest) });
+        let mut result = Ok(());
+        if targets & MAIN != 0 {
+            let mut lines = Vec::new();
+            result = match &told {
+                Ok(told) => self.emit.write_again(told, &kept.line, &mut lines),
+                Err(error) => Err(EmitError(error.clone())),
+            };
+            self.main.send(lines, mark(MAIN)).await;
+        }
+        if let Some(dead) = self.dead_letters.as_ref().filter(|_| targets & DEAD_LETTERS != 0) {
+            dead.send(kept.line.clone(), mark(DEAD_LETTERS)).await;
+        }
+        if result.is_err() || targets & FALLBACK != 0 {
+            self.fallback.send(kept.line.clone(), mark(FALLBACK)).await;
+        }
+        result
+    }
 }

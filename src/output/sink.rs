@@ -8,10 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Bytes that may wait for the writer.
 const WAITING_BYTES: u32 = 4 * 1024 * 1024;
+
+/// Bytes written before the destination is asked to accept them.
+const MOST_TOGETHER: usize = 1024 * 1024;
 
 /// How long the writer rests after a write.
 const TOGETHER: Duration = Duration::from_millis(1);
@@ -19,10 +23,30 @@ const TOGETHER: Duration = Duration::from_millis(1);
 /// Calls of the writer that failed, seen from the run.
 pub type OnFailure = Box<dyn FnOnce(&io::Error) + Send>;
 
+/// Is told which chunks the destination has accepted whole, by what they were marked with.
+pub type OnAccepted = Box<dyn FnMut(&[Mark]) + Send>;
+
+/// What somebody remembers a chunk by: the number of its event, and the outputs (a bit each) that need not be told of
+/// it any more once this chunk is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The number of the event.
+    pub seq: u64,
+    /// The outputs.
+    pub outputs: u8,
+}
+
+/// Some lines, and what they are remembered by.
+#[derive(Debug)]
+struct Chunk {
+    lines: Bytes,
+    mark: Option<Mark>,
+}
+
 /// The sending half; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sink {
-    lines: mpsc::UnboundedSender<Vec<u8>>,
+    lines: mpsc::UnboundedSender<Chunk>,
     room: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
     counts: Arc<Counts>,
@@ -61,6 +85,7 @@ impl Sink {
         name: &str,
         to: Box<dyn Write + Send>,
         on_failure: OnFailure,
+        on_accepted: Option<OnAccepted>,
     ) -> io::Result<(Self, Writing)> {
         let (lines, queue) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
@@ -72,6 +97,8 @@ impl Sink {
             room: Arc::clone(&room),
             failed: Arc::clone(&failed),
             on_failure: Some(on_failure),
+            on_accepted,
+            marks: Vec::new(),
             pending: 0,
             written: Written::default(),
             counts: Arc::clone(&counts),
@@ -83,17 +110,19 @@ impl Sink {
     }
 
     /// Hands over one chunk of whole lines; waits while the writer is behind.
-    pub async fn send(&self, chunk: Vec<u8>) {
-        if chunk.is_empty() {
+    pub async fn send(&self, lines: impl Into<Bytes>, mark: Option<Mark>) {
+        let lines = lines.into();
+        // Also nothing at all is accepted in its turn, where somebody waits for that.
+        if lines.is_empty() && mark.is_none() {
             return;
         }
         // A chunk larger than the queue takes the whole of it: one at a time, rather than never.
-        if let Ok(permit) = self.room.acquire_many(cost(&chunk)).await {
+        if let Ok(permit) = self.room.acquire_many(cost(&lines)).await {
             permit.forget();
         }
         self.counts.handed.fetch_add(1, Ordering::Relaxed);
         // The writer outlives every sender: it ends when the last of them is dropped.
-        let _ = self.lines.send(chunk);
+        let _ = self.lines.send(Chunk { lines, mark });
     }
 
     /// True once the destination has refused a write: nothing more will arrive there.
@@ -130,6 +159,9 @@ struct Writer {
     room: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
     on_failure: Option<OnFailure>,
+    on_accepted: Option<OnAccepted>,
+    /// Marks of the chunks in the buffer.
+    marks: Vec<Mark>,
     /// Chunks in the buffer, not yet accepted by the destination.
     pending: u64,
     written: Written,
@@ -137,11 +169,16 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) -> Written {
+    fn run(mut self, mut queue: mpsc::UnboundedReceiver<Chunk>) -> Written {
         while let Some(chunk) = queue.blocking_recv() {
             self.write(&chunk);
-            while let Ok(chunk) = queue.try_recv() {
+            let mut together = chunk.lines.len();
+            // Whoever never falls idle must tell, too, what was accepted.
+            while together < MOST_TOGETHER
+                && let Ok(chunk) = queue.try_recv()
+            {
                 self.write(&chunk);
+                together += chunk.lines.len();
             }
             // Nothing waits: what was written must be seen downstream now, not when a buffer happens to be full.
             self.flush();
@@ -156,15 +193,16 @@ impl Writer {
         self.written
     }
 
-    fn write(&mut self, chunk: &[u8]) {
-        self.room.add_permits(cost(chunk) as usize);
+    fn write(&mut self, chunk: &Chunk) {
+        self.room.add_permits(cost(&chunk.lines) as usize);
         if self.written.error.is_some() {
             self.written.lost += 1;
             return;
         }
         self.pending += 1;
-        if let Err(error) = self.to.write_all(chunk) {
-            self.fail(error);
+        match self.to.write_all(&chunk.lines) {
+            Ok(()) => self.marks.extend(chunk.mark),
+            Err(error) => self.fail(error),
         }
     }
 
@@ -177,6 +215,10 @@ impl Writer {
                 self.written.accepted += self.pending;
                 self.counts.accepted.store(self.written.accepted, Ordering::Relaxed);
                 self.pending = 0;
+                if let Some(tell) = self.on_accepted.as_mut().filter(|_| !self.marks.is_empty()) {
+                    tell(&self.marks);
+                }
+                self.marks.clear();
             }
             Err(error) => self.fail(error),
         }
@@ -221,11 +263,11 @@ mod tests {
     async fn every_line_arrives_and_is_counted() {
         let to = Shared::default();
         let (sink, writing) =
-            Sink::start("t", Box::new(to.clone()), Box::new(|_| panic!("no failure"))).unwrap();
+            Sink::start("t", Box::new(to.clone()), Box::new(|_| panic!("no failure")), None).unwrap();
         for i in 0..1000 {
-            sink.send(format!("{i}\n").into_bytes()).await;
+            sink.send(format!("{i}\n"), None).await;
         }
-        sink.send(vec![b'x'; 5 * 1024 * 1024]).await;
+        sink.send(vec![b'x'; 5 * 1024 * 1024], None).await;
         drop(sink);
         let written = writing.finish(std::future::pending()).await;
         assert_eq!((written.accepted, written.lost), (1001, 0));
@@ -238,9 +280,9 @@ mod tests {
         let tell = Arc::clone(&told);
         let on_failure: OnFailure = Box::new(move |_| *tell.lock().unwrap() += 1);
         let (sink, writing) =
-            Sink::start("t", Box::new(Shared(Arc::default(), Some(0))), on_failure).unwrap();
+            Sink::start("t", Box::new(Shared(Arc::default(), Some(0))), on_failure, None).unwrap();
         for _ in 0..10 {
-            sink.send(b"line\n".to_vec()).await;
+            sink.send(b"line\n".to_vec(), None).await;
         }
         drop(sink);
         let written = writing.finish(std::future::pending()).await;

@@ -19,6 +19,7 @@ pub struct Tally {
     attempts: u64,
     retries: u64,
     rate_limited: u64,
+    changed: u64,
     /// Microseconds, to one part in a hundred.
     latency: Histogram<u64>,
     reasons: Vec<Reason>,
@@ -65,6 +66,7 @@ impl Default for Tally {
             attempts: 0,
             retries: 0,
             rate_limited: 0,
+            changed: 0,
             latency,
             reasons: Vec::new(),
         }
@@ -80,6 +82,11 @@ impl Tally {
     /// Counts the end of a record.
     pub fn record(&mut self, outcome: Outcome) {
         self.outcomes[index(outcome)] += 1;
+    }
+
+    /// Counts a delivered record whose request has changed since.
+    pub fn changed(&mut self) {
+        self.changed += 1;
     }
 
     /// Counts a call and what it cost.
@@ -169,6 +176,7 @@ impl Tally {
             "attempts": self.attempts,
             "retries": self.retries,
             "rate_limited": self.rate_limited,
+            "changed": self.changed,
             "latency_ms": {
                 "p50": self.quantile_ms(0.50),
                 "p95": self.quantile_ms(0.95),
@@ -189,6 +197,9 @@ impl Tally {
                 let _ = write!(out, "{separator}{} {outcome}", self.of(outcome));
                 separator = ", ";
             }
+        }
+        if self.changed > 0 {
+            let _ = write!(out, " ({} changed since their delivery)", self.changed);
         }
         let seconds = elapsed.as_secs_f64();
         let _ = write!(

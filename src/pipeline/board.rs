@@ -6,37 +6,45 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
 use crate::output::{Cost, Subject, Tally};
 use crate::record::Ticket as Room;
 
 use super::lanes::{Lanes, Ticket};
 use super::progress::Progress;
+use super::task::Task;
 
 /// A record on its way, shared by its calls.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) subject: Subject,
-    /// How many calls the record makes.
+    /// How many calls the record makes, those included that need not be made again.
     pub(super) of: usize,
+    /// Its calls wait for those of an earlier record with its key.
+    pub(super) in_key_lane: bool,
     /// Room in the read-ahead, given back when the record has ended.
     _room: Option<Room>,
     progress: Mutex<(usize, Outcome)>,
 }
 
 impl Job {
-    pub(super) fn new(subject: Subject, of: usize, room: Option<Room>) -> Self {
-        Self { subject, of, _room: room, progress: Mutex::new((of, Outcome::Filtered)) }
+    /// A record of which `left` calls have to end; `outcome` is that of the others, or [`Outcome::Filtered`].
+    pub(super) fn new(
+        subject: Subject,
+        of: usize,
+        (left, outcome): (usize, Outcome),
+        room: Option<Room>,
+    ) -> Self {
+        Self { subject, of, in_key_lane: false, _room: room, progress: Mutex::new((left, outcome)) }
     }
 }
 
-/// One call to make, or one part of a record that cannot become a call.
+/// One call to make, or one thing to tell of a record.
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) job: Arc<Job>,
     pub(super) index: usize,
-    pub(super) what: Result<Request, Invalid>,
+    pub(super) task: Task,
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -123,13 +131,14 @@ impl Board {
     }
 
     /// Admits the calls of one record, in order, each in its lane.
-    pub(super) fn admit(&self, job: &Arc<Job>, calls: Vec<Result<Request, Invalid>>) {
+    pub(super) fn admit(&self, job: &Arc<Job>, tasks: Vec<(usize, Task)>) {
         let mut lanes = hold(&self.lanes);
         let mut previous = None;
-        for (index, what) in calls.into_iter().enumerate() {
-            let lane = what.as_ref().ok().and_then(|request| request.lane.clone());
-            let work = Work { job: Arc::clone(job), index, what };
-            let (ticket, go) = lanes.admit(lane.as_deref(), previous, work);
+        let key = job.subject.identity.key().filter(|_| job.in_key_lane);
+        for (index, task) in tasks {
+            let lane = task.request().and_then(|request| request.lane.clone());
+            let work = Work { job: Arc::clone(job), index, task };
+            let (ticket, go) = lanes.admit([lane.as_deref(), key], previous, work);
             previous = Some(ticket);
             if let Some(work) = go {
                 // The queue lives as long as the workers, and they end after the last call.

@@ -1,5 +1,5 @@
-//! Decides which calls may go now: calls with one lane keep their order and are never in flight together, and the
-//! calls of one record go one after another.
+//! Decides which calls may go now: calls that share a lane keep their order and are never in flight together, and the
+//! calls of one record go one after another. A call may be in two lanes: that of what it writes, and that of its key.
 //!
 //! Pure bookkeeping: it knows no clock, no network and not what a call is.
 
@@ -13,26 +13,27 @@ pub type Ticket = u64;
 struct Waiting<C> {
     call: Option<C>,
     blockers: u8,
-    lane: Option<u64>,
-    next_in_lane: Option<Ticket>,
+    lanes: [Option<u64>; 2],
+    next_in_lane: [Option<Ticket>; 2],
     next_of_record: Option<Ticket>,
 }
 
 /// Calls that were admitted and are not settled.
 ///
-/// A call waits for at most two others: its predecessor in the lane and its predecessor of the same record. Both were
+/// A call waits for at most three others: its predecessors in its lanes and its predecessor of the same record. All were
 /// admitted before it, so no circle of waiting can arise.
 #[derive(Debug)]
 pub struct Lanes<C> {
     waiting: HashMap<Ticket, Waiting<C>>,
-    tails: HashMap<u64, Ticket>,
+    /// The last call of each lane; what calls write and what their keys are may be called the same.
+    tails: [HashMap<u64, Ticket>; 2],
     next: Ticket,
     hasher: RandomState,
 }
 
 impl<C> Default for Lanes<C> {
     fn default() -> Self {
-        Self { waiting: HashMap::new(), tails: HashMap::new(), next: 0, hasher: RandomState::new() }
+        Self { waiting: HashMap::new(), tails: Default::default(), next: 0, hasher: RandomState::new() }
     }
 }
 
@@ -40,22 +41,29 @@ impl<C> Lanes<C> {
     /// Admits a call after all earlier ones. Returns its ticket, and the call itself if it may go at once.
     ///
     /// Two lanes whose names share a hash are treated as one: that costs time, never order.
-    pub fn admit(&mut self, lane: Option<&str>, previous: Option<Ticket>, call: C) -> (Ticket, Option<C>) {
+    pub fn admit(
+        &mut self,
+        lanes: [Option<&str>; 2],
+        previous: Option<Ticket>,
+        call: C,
+    ) -> (Ticket, Option<C>) {
         let ticket = self.next;
         self.next += 1;
-        let lane = lane.map(|name| self.hasher.hash_one(name));
+        let lanes = lanes.map(|name| name.map(|name| self.hasher.hash_one(name)));
         let mut blockers = 0;
-        let ahead = lane.and_then(|lane| self.tails.insert(lane, ticket));
-        if let Some(tail) = ahead.and_then(|tail| self.waiting.get_mut(&tail)) {
-            tail.next_in_lane = Some(ticket);
-            blockers += 1;
+        for (which, lane) in lanes.iter().enumerate() {
+            let ahead = lane.and_then(|lane| self.tails[which].insert(lane, ticket));
+            if let Some(tail) = ahead.and_then(|tail| self.waiting.get_mut(&tail)) {
+                tail.next_in_lane[which] = Some(ticket);
+                blockers += 1;
+            }
         }
         if let Some(before) = previous.and_then(|previous| self.waiting.get_mut(&previous)) {
             before.next_of_record = Some(ticket);
             blockers += 1;
         }
         let (held, free) = if blockers == 0 { (None, Some(call)) } else { (Some(call), None) };
-        let entry = Waiting { call: held, blockers, lane, next_in_lane: None, next_of_record: None };
+        let entry = Waiting { call: held, blockers, lanes, next_in_lane: [None; 2], next_of_record: None };
         self.waiting.insert(ticket, entry);
         (ticket, free)
     }
@@ -63,12 +71,12 @@ impl<C> Lanes<C> {
     /// Takes a settled call out; hands every call that may go now to `go`.
     pub fn settle(&mut self, ticket: Ticket, mut go: impl FnMut(Ticket, C)) {
         let Some(done) = self.waiting.remove(&ticket) else { return };
-        if let Some(lane) = done.lane
-            && self.tails.get(&lane) == Some(&ticket)
-        {
-            self.tails.remove(&lane);
+        for (tails, lane) in self.tails.iter_mut().zip(done.lanes) {
+            if let Some(lane) = lane.filter(|lane| tails.get(lane) == Some(&ticket)) {
+                tails.remove(&lane);
+            }
         }
-        for freed in [done.next_in_lane, done.next_of_record].into_iter().flatten() {
+        for freed in done.next_in_lane.into_iter().chain([done.next_of_record]).flatten() {
             if let Some(entry) = self.waiting.get_mut(&freed) {
                 entry.blockers -= 1;
                 if entry.blockers == 0
@@ -102,36 +110,37 @@ mod tests {
     #[test]
     fn a_lane_is_a_queue_and_others_pass() {
         let mut lanes = Lanes::default();
-        let (a, go) = lanes.admit(Some("room"), None, "a");
+        let (a, go) = lanes.admit([Some("room"), None], None, "a");
         assert_eq!(go, Some("a"));
-        let (b, go) = lanes.admit(Some("room"), None, "b");
+        let (b, go) = lanes.admit([Some("room"), None], None, "b");
         assert_eq!(go, None);
-        assert_eq!(lanes.admit(Some("other"), None, "c").1, Some("c"));
-        assert_eq!(lanes.admit(None, None, "d").1, Some("d"));
+        assert_eq!(lanes.admit([Some("other"), None], None, "c").1, Some("c"));
+        assert_eq!(lanes.admit([None; 2], None, "d").1, Some("d"));
         let mut freed = Vec::new();
         lanes.settle(a, |ticket, call| freed.push((ticket, call)));
         assert_eq!(freed, [(b, "b")]);
         lanes.settle(b, |_, _| panic!("nothing waits for b"));
-        assert_eq!(lanes.admit(Some("room"), None, "e").1, Some("e"));
+        assert_eq!(lanes.admit([Some("room"), None], None, "e").1, Some("e"));
     }
 
     proptest! {
         /// Whatever the order of settling, every call goes once, lanes keep order and never overlap.
         #[test]
         fn every_call_goes_once_and_in_order(
-            calls in prop::collection::vec((prop::option::of(0_u8..3), any::<bool>()), 1..60),
+            calls in prop::collection::vec((prop::option::of(0_u8..3), prop::option::of(0_u8..3), any::<bool>()), 1..60),
             picks in prop::collection::vec(any::<prop::sample::Index>(), 60),
         ) {
+            let name = |lane: &Option<u8>| lane.map(|lane| lane.to_string());
             let mut lanes = Lanes::default();
             let mut flying: Vec<(Ticket, usize)> = Vec::new();
             let mut started: Vec<usize> = Vec::new();
             let mut settled: Vec<bool> = vec![false; calls.len()];
             let mut previous: Vec<Option<usize>> = Vec::new();
             let mut last = None;
-            for (i, (lane, joined)) in calls.iter().enumerate() {
+            for (i, (lane, key, joined)) in calls.iter().enumerate() {
                 let before = if *joined { last } else { None };
                 previous.push(before.map(|(_, i)| i));
-                let (ticket, go) = lanes.admit(lane.map(|l| l.to_string()).as_deref(), before.map(|(t, _)| t), i);
+                let (ticket, go) = lanes.admit([name(lane).as_deref(), name(key).as_deref()], before.map(|(t, _)| t), i);
                 if let Some(i) = go { flying.push((ticket, i)); started.push(i); }
                 last = Some((ticket, i));
             }
@@ -144,9 +153,10 @@ mod tests {
                 lanes.settle(ticket, |ticket, i| { flying.push((ticket, i)); started.push(i); });
                 for (_, i) in &flying {
                     if let Some(before) = previous[*i] { prop_assert!(settled[before]); }
-                    let lane = calls[*i].0;
-                    if lane.is_some() {
-                        for earlier in 0..*i { prop_assert!(calls[earlier].0 != lane || settled[earlier]); }
+                    let (lane, key, _) = calls[*i];
+                    for earlier in 0..*i {
+                        prop_assert!(lane.is_none() || calls[earlier].0 != lane || settled[earlier]);
+                        prop_assert!(key.is_none() || calls[earlier].1 != key || settled[earlier]);
                     }
                 }
             }

@@ -5,14 +5,18 @@
 
 mod board;
 mod budget;
+mod intents;
 mod lanes;
+mod memory;
 mod progress;
 mod read;
 mod run;
+mod settlement;
 mod shutdown;
+mod task;
 mod work;
 
 pub use budget::FailureBudget;
 pub use lanes::{Lanes, Ticket};
 pub use progress::Progress;
-pub use run::{Message, Report, Run, RunError};
+pub use run::{Book, Message, Report, Run, RunError};

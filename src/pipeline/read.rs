@@ -1,16 +1,22 @@
-//! The reader's thread: input → record → mapping → admitted calls. Synchronous, so that a slow input blocks nobody.
+//! The reader's thread: input → record → what the ledger knows → mapping → admitted calls. Synchronous, so that a slow input blocks nobody.
 //!
 //! It knows no HTTP and no output: what it cannot map it admits as work that tells so.
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::call::Stop;
+use crate::failpoint;
+use crate::ledger::{self, Digest, ForRecord, Known};
 use crate::mapping::{self, Invalid, Mapped, Mapping, Notes, Request};
 use crate::outcome::Outcome;
 use crate::output::{Subject, SubjectContent};
-use crate::record::{self, Budget, Content, Header, Inputs, Item, Record, Unreadable};
+use crate::record::{self, Budget, Content, Header, Identity, Inputs, Item, Position, Record, Unreadable};
 
 use super::board::{Board, Job};
+use super::memory::{Memory, Tasks, by_position};
+use super::task::{Invalidity, Plan, Task};
 
 /// What the reader found out besides records.
 #[derive(Debug, Default)]
@@ -28,6 +34,16 @@ pub(super) enum ReadError {
     Input(record::Error),
     /// A header that came with the first record does not have what the mapping names.
     Columns(mapping::Error),
+    /// The ledger could not be asked.
+    Ledger(ledger::Error),
+    /// The ledger knows another record at this place.
+    Another(Position),
+}
+
+impl From<ledger::Error> for ReadError {
+    fn from(error: ledger::Error) -> Self {
+        Self::Ledger(error)
+    }
 }
 
 pub(super) struct Reading {
@@ -38,6 +54,10 @@ pub(super) struct Reading {
     pub(super) stop: Stop,
     /// The header whose columns were checked last.
     pub(super) header: Option<Arc<Header>>,
+    /// What the ledger knows, where there is one.
+    pub(super) memory: Option<Memory>,
+    /// Records with which nothing is to be done are told, too.
+    pub(super) emit_skipped: bool,
 }
 
 /// Tells the board that reading has ended, also where that is a panic: a run must not wait for a reader that is gone.
@@ -79,12 +99,17 @@ impl Reading {
             if !self.board.reader_got_one() {
                 break;
             }
-            match item {
+            failpoint::reached("after-read");
+            let admitted = match item {
                 Item::Record(record) => self.admit(record, &mut notes),
                 Item::Unreadable(unreadable) => {
                     end.broke_off |= unreadable.breaks_off;
-                    self.admit_unreadable(unreadable);
+                    self.admit_unreadable(unreadable)
                 }
+            };
+            if let Err(error) = admitted {
+                end.error = Some(error);
+                break;
             }
         }
         end
@@ -102,39 +127,172 @@ impl Reading {
         self.mapping.check_columns(&position.source, header.names().iter().map(String::as_str))
     }
 
-    fn admit(&mut self, record: Record, notes: &mut Notes) {
+    fn admit(&mut self, record: Record, notes: &mut Notes) -> Result<(), ReadError> {
+        let content = self.memory.as_ref().map(|_| shortened(record.content_hash())).unwrap_or_default();
+        let mut seen = None;
+        if self.memory.is_some() && !self.mapping.looks_first() {
+            // A record that is known by its place and finished need not be taken apart.
+            seen = self.look_up(by_position(&record.position), &content, &record.position)?;
+            if seen.is_none() {
+                self.skip(subject(record, None), 1);
+                return Ok(());
+            }
+        }
         let object = match record.object() {
             Ok(object) => object,
             Err(fault) => return self.admit_unreadable(record.into_unreadable(fault)),
         };
-        let mapped = self.mapping.map(&record, object, notes);
+        let looked = match self.mapping.look(object) {
+            Ok(Some(looked)) => looked,
+            Ok(None) => {
+                self.board.end_without_call(Outcome::Filtered);
+                return Ok(());
+            }
+            Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
+        };
+        if seen.is_none() && self.memory.is_some() {
+            let key = match self.mapping.key(&looked).transpose() {
+                Ok(key) => key,
+                Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
+            };
+            let identity = match &mut self.memory {
+                Some(memory) => memory.identity(&record.position, key)?,
+                None => Ok(by_position(&record.position)),
+            };
+            let identity = match identity {
+                Ok(identity) => identity,
+                Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
+            };
+            seen = self.look_up(identity.clone(), &content, &record.position)?;
+            if seen.is_none() {
+                self.skip(subject(record, Some(identity)), 1);
+                return Ok(());
+            }
+        }
+        let mapped = self.mapping.calls_of(&record, looked, notes);
         if let Some(note) = notes.take_new() {
             tracing::info!("{note}");
         }
         let calls = match mapped {
-            Mapped::Filtered => return self.board.end_without_call(Outcome::Filtered),
+            Mapped::Filtered => {
+                self.board.end_without_call(Outcome::Filtered);
+                return Ok(());
+            }
             Mapped::Invalid(invalid) => vec![Err(invalid)],
             Mapped::Calls(calls) => calls,
         };
-        let room = self.budget.take(record.len_bytes() + calls.iter().map(size).sum::<usize>());
-        let subject = Subject { position: record.position.clone(), content: SubjectContent::Record(record) };
-        let job = Arc::new(Job::new(subject, calls.len(), room));
-        self.board.admit(&job, calls);
+        let (identity, known) = seen.unzip();
+        self.admit_calls(subject(record, identity), &known.unwrap_or_default(), content, calls);
+        Ok(())
     }
 
-    fn admit_unreadable(&mut self, unreadable: Unreadable) {
-        let room = self.budget.take(unreadable.raw.len());
+    /// Asks what is known of a record; nothing where nothing is left to do with it.
+    fn look_up(
+        &mut self,
+        identity: Identity,
+        content: &Digest,
+        position: &Position,
+    ) -> Result<Option<(Identity, Known)>, ReadError> {
+        let Some(memory) = &mut self.memory else { return Ok(Some((identity, Known::default()))) };
+        let (known, verdict) = memory.look_up(&identity, content)?;
+        match verdict {
+            ForRecord::Map => Ok(Some((identity, known))),
+            ForRecord::Skip => Ok(None),
+            ForRecord::Another => Err(ReadError::Another(position.clone())),
+        }
+    }
+
+    fn admit_calls(&mut self, subject: Subject, known: &Known, content: Digest, calls: Vec<Call>) {
+        let of = calls.len();
+        let Some(memory) = &mut self.memory else {
+            let fresh = |(index, call): (usize, Call)| match call {
+                Ok(request) => (index, Task::Send(Box::new(request), Plan::default())),
+                Err(invalid) => (index, Task::Invalid(invalid, Invalidity::default())),
+            };
+            let tasks = calls.into_iter().enumerate().map(fresh).collect();
+            return self.admit_tasks(subject, of, tasks, Outcome::Filtered);
+        };
+        let identity = Arc::clone(&subject.identity);
+        let Tasks { tasks, outcome, changed } = memory.tasks(&identity, known, content, calls);
+        if changed {
+            self.board.tally().changed();
+        }
+        if tasks.is_empty() {
+            self.skip(subject, of);
+        } else {
+            self.admit_tasks(subject, of, tasks, outcome);
+        }
+    }
+
+    /// Ends a record with which nothing is to be done.
+    fn skip(&mut self, subject: Subject, of: usize) {
+        if self.emit_skipped {
+            self.admit_tasks(subject, of, vec![(0, Task::Skipped)], Outcome::Skipped);
+        } else {
+            self.board.end_without_call(Outcome::Skipped);
+        }
+    }
+
+    fn admit_tasks(&mut self, subject: Subject, of: usize, tasks: Vec<(usize, Task)>, outcome: Outcome) {
+        let content = match &subject.content {
+            SubjectContent::Record(record) => record.len_bytes(),
+            SubjectContent::Raw(raw, _) => raw.len(),
+        };
+        let room = self.budget.take(content + tasks.iter().map(|(_, task)| size(task)).sum::<usize>());
+        let mut job = Job::new(subject, of, (tasks.len(), outcome), room);
+        job.in_key_lane = self.memory.as_ref().is_some_and(Memory::last_wins);
+        self.board.admit(&Arc::new(job), tasks);
+    }
+
+    fn admit_unreadable(&mut self, unreadable: Unreadable) -> Result<(), ReadError> {
+        let content = self.memory.as_ref().map(|_| shortened(Sha256::digest(&unreadable.raw).into()));
         let invalid = Invalid::unreadable(unreadable.fault);
-        let content = SubjectContent::Raw(unreadable.raw, unreadable.raw_len);
-        let job = Arc::new(Job::new(Subject { position: unreadable.position, content }, 1, room));
-        self.board.admit(&job, vec![Err(invalid)]);
+        let identity = Arc::new(by_position(&unreadable.position));
+        let raw = SubjectContent::Raw(unreadable.raw, unreadable.raw_len);
+        let subject = Subject { position: unreadable.position, identity, content: raw };
+        self.admit_invalid(subject, content.unwrap_or_default(), invalid)
+    }
+
+    /// Admits a record that makes no call and is known by where it stands.
+    fn admit_invalid(
+        &mut self,
+        subject: Subject,
+        content: Digest,
+        invalid: Invalid,
+    ) -> Result<(), ReadError> {
+        let known = match &mut self.memory {
+            None => Known::default(),
+            Some(memory) => match memory.look_up(&subject.identity, &content)? {
+                (_, ForRecord::Another) => return Err(ReadError::Another(subject.position)),
+                (known, ForRecord::Map | ForRecord::Skip) => known,
+            },
+        };
+        self.admit_calls(subject, &known, content, vec![Err(invalid)]);
+        Ok(())
     }
 }
 
-/// The memory a call takes while it waits.
-fn size(call: &Result<Request, Invalid>) -> usize {
-    match call {
-        Ok(request) => request.url.len() + request.body.as_ref().map_or(0, bytes::Bytes::len),
-        Err(invalid) => invalid.message.len(),
+type Call = Result<Request, Invalid>;
+
+/// A record as events tell of it; by where it stands, if nothing else is said.
+fn subject(record: Record, identity: Option<Identity>) -> Subject {
+    let identity = Arc::new(identity.unwrap_or_else(|| by_position(&record.position)));
+    Subject { position: record.position.clone(), identity, content: SubjectContent::Record(record) }
+}
+
+fn shortened(hash: [u8; 32]) -> Digest {
+    let mut short = Digest::default();
+    short.copy_from_slice(&hash[..16]);
+    short
+}
+
+/// The memory a task takes while it waits.
+fn size(task: &Task) -> usize {
+    match task {
+        Task::Send(request, _) | Task::Doubt(request, _) => {
+            request.url.len() + request.body.as_ref().map_or(0, bytes::Bytes::len)
+        }
+        Task::Invalid(invalid, _) => invalid.message.len(),
+        Task::Skipped => 0,
     }
 }

@@ -13,15 +13,18 @@ use tokio::task::JoinSet;
 
 use crate::call::{Level, Reason, Sender, Stop};
 use crate::exit::ExitCode;
+use crate::ledger::{self, Closing, Policy, Recall, Scribe, StoredEvent};
 use crate::mapping::Mapping;
 use crate::outcome::Outcome;
-use crate::output::{Outputs, Tally, Writing, Written};
+use crate::output::{Kept, Outputs, Tally, Writing, Written};
 use crate::record::{Budget, Inputs};
 
 use super::board::Board;
 use super::budget::FailureBudget;
+use super::memory::Memory;
 use super::progress::Progress;
 use super::read::{ReadEnd, ReadError, Reading};
+use super::settlement::Teller;
 use super::shutdown;
 use super::work::Workshop;
 
@@ -56,6 +59,28 @@ pub struct Run {
     pub failures: Option<FailureBudget>,
     /// The switch that ends the run early; shared with `sender` and the outputs.
     pub stop: Stop,
+    /// What is remembered from run to run, where anything is.
+    pub book: Option<Book>,
+    /// Records with which nothing is to be done are told, too.
+    pub emit_skipped: bool,
+}
+
+/// A ledger that is open and running, and how it is used.
+pub struct Book {
+    /// Its id, which event ids are made from.
+    pub id: String,
+    /// What the reader asks.
+    pub recall: Box<dyn Recall>,
+    /// What workers write into.
+    pub scribe: Scribe,
+    /// What ends it.
+    pub closing: Closing,
+    /// What is done with what is known.
+    pub policy: Policy,
+    /// Of several records with one key the last wins.
+    pub last_wins: bool,
+    /// Events of earlier runs that some output has not surely taken.
+    pub unemitted: Vec<StoredEvent>,
 }
 
 /// What a run came to.
@@ -102,9 +127,23 @@ impl Run {
     /// Only before the first record; later troubles are part of the report.
     pub async fn go(self) -> Result<Report, RunError> {
         let started = Instant::now();
+        let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
         let (board, queue) = Board::new(self.progress);
         let board = Arc::new(board);
         let budget = Budget::new((self.concurrency * 16).max(1024), READ_AHEAD_BYTES);
+        let teller = Teller {
+            run: uuid::Uuid::new_v4().to_string(),
+            ledger: self.book.as_ref().map(|book| book.id.clone()),
+            endpoint: self.endpoint,
+        };
+        let (mut memory, mut scribe, mut closing) = (None, None, None);
+        let mut end = End::default();
+        if let Some(book) = self.book {
+            end.tell_again(&self.outputs, book.unemitted, &self.stop).await;
+            memory = Some(Memory::new(book.recall, book.policy, book.last_wins));
+            scribe = Some(book.scribe);
+            closing = Some(book.closing);
+        }
         let reading = Reading {
             inputs: self.inputs,
             mapping: self.mapping,
@@ -112,6 +151,8 @@ impl Run {
             budget: budget.clone(),
             stop: self.stop.clone(),
             header: None,
+            memory,
+            emit_skipped: self.emit_skipped,
         };
         let reader = thread::Builder::new()
             .name("reader".to_owned())
@@ -123,21 +164,19 @@ impl Run {
             queue: Mutex::new(queue),
             sender: self.sender,
             outputs: self.outputs,
-            run_id: uuid::Uuid::new_v4().to_string(),
-            endpoint: self.endpoint,
+            teller,
+            scribe,
             failures: self.failures,
             stop: self.stop.clone(),
             telling: AtomicU64::new(0),
             emit_failures: std::sync::Mutex::default(),
         });
-        let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
         let mut workers = JoinSet::new();
         for _ in 0..self.concurrency {
             workers.spawn(Arc::clone(&workshop).work());
         }
         let in_time = wait(&board, &budget, &self.stop, &workshop, &mut workers).await;
         workers.shutdown().await;
-        let mut end = End::default();
         end.told(&workshop);
         // The writers end when the last sender of lines is gone.
         drop(workshop);
@@ -155,7 +194,11 @@ impl Run {
         }
         // Until here: the last events may take long to be written, and a signal must end that, too.
         watch.abort();
-        Ok(end.report(&board, started.elapsed(), self.stop.reasons()))
+        let report = end.report(&board, started.elapsed(), self.stop.reasons());
+        Ok(match closing {
+            Some(closing) => closed(closing, report),
+            None => report,
+        })
     }
 }
 
@@ -234,6 +277,44 @@ impl End {
                 let hint = error.hint();
                 self.say(ExitCode::Configuration, error.to_string(), hint);
             }
+            Some(ReadError::Ledger(error)) => self.say(ExitCode::Io, with_causes(&error), None),
+            Some(ReadError::Another(position)) => {
+                let text = format!("{position} is not the record that the ledger knows there");
+                let hint = "`--key` tells which record is which wherever it stands; without it records are known by \
+                            their place, and another input needs a ledger of its own";
+                self.say(ExitCode::Configuration, text, Some(hint.to_owned()));
+            }
+        }
+    }
+
+    /// Tells events of earlier runs that some output has not surely taken.
+    async fn tell_again(&mut self, outputs: &Outputs, unemitted: Vec<StoredEvent>, stop: &Stop) {
+        if unemitted.is_empty() {
+            return;
+        }
+        tracing::info!("{} of an earlier run told again", events(unemitted.len() as u64));
+        let mut failed = (0_u64, None);
+        let again = async {
+            for StoredEvent { seq, outputs: missing, line } in unemitted {
+                if let Err(error) = outputs.emit_again(Kept { seq, line }, missing).await {
+                    failed.0 += 1;
+                    failed.1.get_or_insert(error.0);
+                }
+            }
+        };
+        // An output that takes nothing must not keep a run from being stopped.
+        tokio::select! {
+            () = again => {}
+            () = stop.reached(Level::Drain) => {}
+        }
+        self.emit_failed(failed);
+    }
+
+    fn emit_failed(&mut self, (count, first): (u64, Option<String>)) {
+        if let Some(first) = first {
+            let text =
+                format!("`--emit` failed; {} told on stderr or as dead letters: {first}", events(count));
+            self.say(ExitCode::Io, text, None);
         }
     }
 
@@ -257,12 +338,7 @@ impl End {
                 None,
             );
         }
-        let (count, first) = std::mem::take(&mut *workshop.emit_failures());
-        if let Some(first) = first {
-            let text =
-                format!("`--emit` failed; {} told on stderr or as dead letters: {first}", events(count));
-            self.say(ExitCode::Io, text, None);
-        }
+        self.emit_failed(std::mem::take(&mut *workshop.emit_failures()));
     }
 
     fn report(mut self, board: &Board, elapsed: Duration, stopped: Vec<Reason>) -> Report {
@@ -290,6 +366,32 @@ impl End {
             messages: self.messages,
         }
     }
+}
+
+/// Closes the ledger, and says what of it the run has not met.
+fn closed(closing: Closing, mut report: Report) -> Report {
+    let summary = report.tally.to_json(report.elapsed, report.exit);
+    let exit = report.exit.number();
+    // Closing waits for the ledger's thread, which a thread of the runtime must not.
+    let finished = thread::scope(|scope| scope.spawn(|| closing.finish(&summary, exit)).join());
+    match finished.unwrap_or(Err(ledger::Error::Closed)) {
+        // A run that was stopped has not come to them yet.
+        Ok(closed) if closed.open_intents > 0 && report.stopped.is_empty() && !report.input_left => {
+            report.exit = report.exit.worst(ExitCode::SomeNot);
+            let text = format!(
+                "calls of earlier runs that may have been applied, and whose records were not in this input: {}",
+                closed.open_intents
+            );
+            let hint = "`roompipe ledger list LEDGER --outcome open` names them";
+            report.messages.push(Message { text, hint: Some(hint.to_owned()) });
+        }
+        Ok(_) => {}
+        Err(error) => {
+            report.exit = report.exit.worst(ExitCode::Io);
+            report.messages.push(Message { text: with_causes(&error), hint: None });
+        }
+    }
+    report
 }
 
 /// An error with its causes; its own text fits after "failed to".

@@ -1,4 +1,5 @@
-//! One of the `--concurrency` workers: takes a call that may go, sends it, tells its end. A worker is a slot.
+//! One of the `--concurrency` workers: takes a call that may go, sends it, has its end written down, tells it. A worker
+//! is a slot.
 //!
 //! It knows neither lanes nor the input, and decides no outcome.
 
@@ -8,13 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::call::{Call, CallError, Sender, Settled, Stop};
+use crate::failpoint;
+use crate::ledger::{CallId, Entry, Scribe};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
-use crate::output::{Cost, Event, Outputs, event_id};
+use crate::output::{Cost, Kept, Outputs};
 
 use super::board::{Board, Work};
 use super::budget::FailureBudget;
+use super::intents::Intents;
 use super::lanes::Ticket;
+use super::settlement::{Settlement, Teller, entry, interrupted, told, unkept};
+use super::task::{Doubt, Invalidity, Plan, Task};
 
 /// What every worker of a run shares.
 pub(super) struct Workshop {
@@ -22,8 +28,9 @@ pub(super) struct Workshop {
     pub(super) queue: Mutex<mpsc::UnboundedReceiver<(Ticket, Work)>>,
     pub(super) sender: Sender,
     pub(super) outputs: Outputs,
-    pub(super) run_id: String,
-    pub(super) endpoint: String,
+    pub(super) teller: Teller,
+    /// The ledger, where there is one.
+    pub(super) scribe: Option<Scribe>,
     pub(super) failures: Option<FailureBudget>,
     pub(super) stop: Stop,
     /// Events that are being handed to the outputs.
@@ -50,16 +57,11 @@ impl Workshop {
             let next = self.queue.lock().await.recv().await;
             let Some((ticket, work)) = next else { return };
             let settling = Settling { board: &self.board, ticket };
-            match &work.what {
-                Ok(request) => {
-                    let settled = self.sender.send(Call::of(request), &mut ()).await;
-                    self.tell_call(&work, request, &settled).await;
-                }
-                Err(invalid) => {
-                    self.board.count(&work.job, Outcome::Invalid, None);
-                    self.check_failures();
-                    self.tell(&work, Outcome::Invalid, None, None, Some(&told(invalid))).await;
-                }
+            match &work.task {
+                Task::Send(request, plan) => self.send(&work, request, plan).await,
+                Task::Doubt(request, doubt) => self.resolve(&work, request, doubt).await,
+                Task::Invalid(invalid, invalidity) => self.refuse(&work, invalid, invalidity).await,
+                Task::Skipped => self.skip(&work).await,
             }
             drop(settling);
         }
@@ -70,19 +72,92 @@ impl Workshop {
         self.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn tell_call(&self, work: &Work, request: &Request, settled: &Settled) {
+    async fn send(&self, work: &Work, request: &Request, plan: &Plan) {
+        let scribe = self.scribe.as_ref().filter(|_| needs_intent(request));
+        let mut intents = Intents::new(scribe, call_id(work), plan.generation);
+        let call = Call { maybe_applied: plan.maybe_applied, ..Call::of(request) };
+        let settled = self.sender.send(call, &mut intents).await;
+        failpoint::reached("after-answer");
+        self.settle(work, request, plan, &settled).await;
+    }
+
+    /// A call that an earlier run sent and never heard of again.
+    async fn resolve(&self, work: &Work, request: &Request, doubt: &Doubt) {
+        let unknown = Settled { first_attempt: doubt.first_attempt.and_then(time), ..interrupted() };
+        match (doubt.told, self.stop.is_draining()) {
+            (false, false) => self.settle(work, request, &doubt.plan, &unknown).await,
+            (false, true) => self.count(work, Outcome::Pending, None),
+            // It is as it was, and has been told.
+            (true, _) => {
+                self.count(work, Outcome::Unknown, None);
+                unknown.error.iter().for_each(|error| self.note_reason(work, Outcome::Unknown, error));
+            }
+        }
+    }
+
+    async fn refuse(&self, work: &Work, invalid: &Invalid, invalidity: &Invalidity) {
+        if let (Some(scribe), Some(entry)) = (&self.scribe, &invalidity.entry) {
+            // Where that fails, the run stops, and the next one finds the record invalid once more.
+            let _ = scribe.settle(&call_id(work), entry.clone(), None).await;
+        }
+        self.count(work, Outcome::Invalid, None);
+        let error = told(invalid);
+        self.note_reason(work, Outcome::Invalid, &error);
+        let end = Settlement::without_call(Outcome::Invalid, invalidity.generation, Some(&error));
+        self.hand_over(work, &end, None).await;
+    }
+
+    async fn skip(&self, work: &Work) {
+        self.count(work, Outcome::Skipped, None);
+        self.hand_over(work, &Settlement::without_call(Outcome::Skipped, 0, None), None).await;
+    }
+
+    /// Ends a call: ledger, count, event, in this order.
+    async fn settle(&self, work: &Work, request: &Request, plan: &Plan, settled: &Settled) {
         let cost = Cost {
             attempts: settled.attempts,
             retries: settled.retries,
             rate_limited: settled.rate_limited,
             latency: settled.response.as_ref().map(|response| response.latency),
         };
-        self.board.count(&work.job, settled.outcome, Some(cost));
-        self.check_failures();
-        self.tell(work, settled.outcome, Some(request), Some(settled), settled.error.as_ref()).await;
+        let end = Settlement::of_call(request, plan.generation, settled);
+        let kept = match (&self.scribe, entry(work, plan, settled)) {
+            (None, _) => None,
+            // What is pending is sent by the next run, which tells of it then.
+            (Some(_), None) => return self.count(work, settled.outcome, Some(cost)),
+            (Some(scribe), Some(entry)) => match self.keep(scribe, work, entry, &end).await {
+                Some(kept) => Some(kept),
+                None => return self.count(work, unkept(request, settled), Some(cost)),
+            },
+        };
+        self.count(work, settled.outcome, Some(cost));
+        if let Some(error) = end.error.filter(|_| settled.outcome != Outcome::Pending) {
+            self.note_reason(work, settled.outcome, error);
+        }
+        self.hand_over(work, &end, kept.as_ref()).await;
     }
 
-    fn check_failures(&self) {
+    /// Commits the end of a call with its event; nothing where the ledger fails.
+    async fn keep(&self, scribe: &Scribe, work: &Work, entry: Entry, end: &Settlement<'_>) -> Option<Kept> {
+        let id = end.event_id(&self.teller, work);
+        let line = self.outputs.line(&end.event(&self.teller, work, &id));
+        let outputs = self.outputs.carrying(end.outcome);
+        failpoint::reached("before-outcome");
+        match scribe.settle(&call_id(work), entry, Some((outputs, line.clone()))).await {
+            Ok(seq) => {
+                failpoint::reached("after-outcome");
+                Some(Kept { seq: seq.unwrap_or_default(), line })
+            }
+            Err(_) => {
+                // The next run tells of this call what it then finds; what was answered should not be lost to people.
+                self.outputs.fallback.send(line, None).await;
+                None
+            }
+        }
+    }
+
+    fn count(&self, work: &Work, outcome: Outcome, cost: Option<Cost>) {
+        self.board.count(&work.job, outcome, cost);
         if !self.stop.is_draining()
             && let Some(budget) = &self.failures
             && let Some(reason) = budget.spent(&self.board.tally())
@@ -91,42 +166,42 @@ impl Workshop {
         }
     }
 
-    async fn tell(
-        &self,
-        work: &Work,
-        outcome: Outcome,
-        request: Option<&Request>,
-        settled: Option<&Settled>,
-        error: Option<&CallError>,
-    ) {
-        if let Some(error) = error.filter(|_| outcome != Outcome::Pending) {
-            let position = &work.job.subject.position;
-            let first =
-                || printable(&format!("{} line {}: {}", position.source, position.line, error.message));
-            self.board.tally().reason(outcome, &error.code, first);
-        }
-        let generation = 0;
-        let id = event_id(&self.run_id, &work.job.subject.position, work.index, generation);
-        let endpoint = request.and_then(|r| r.template.as_ref()).map_or(self.endpoint.as_str(), |t| &t.id);
-        let event = Event {
-            id: &id,
-            endpoint,
-            outcome,
-            call: (work.index, work.job.of),
-            generation,
-            records: &[&work.job.subject],
-            request,
-            response: settled.and_then(|s| s.response.as_ref()),
-            attempts: settled.map_or(0, |s| s.attempts),
-            error,
-        };
+    fn note_reason(&self, work: &Work, outcome: Outcome, error: &CallError) {
+        let position = &work.job.subject.position;
+        let first = || printable(&format!("{} line {}: {}", position.source, position.line, error.message));
+        self.board.tally().reason(outcome, &error.code, first);
+    }
+
+    async fn hand_over(&self, work: &Work, end: &Settlement<'_>, kept: Option<&Kept>) {
+        let id = end.event_id(&self.teller, work);
+        failpoint::reached("before-event");
         self.telling.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.outputs.emit(&event).await {
+        let event = end.event(&self.teller, work, &id);
+        if let Err(error) = self.outputs.emit(&event, kept).await {
             let mut failures = self.emit_failures();
             failures.0 += 1;
             failures.1.get_or_insert(error.0);
         }
         self.telling.fetch_sub(1, Ordering::Relaxed);
+        failpoint::reached("after-event");
+    }
+}
+
+/// Whatever may not be repeated, or says itself that it was done already, must be known to have left.
+fn needs_intent(request: &Request) -> bool {
+    !request.effect.may_repeat()
+        || request.template.as_ref().is_some_and(|template| !template.already_done.is_empty())
+}
+
+/// A time as the ledger keeps it.
+fn time(millis: i64) -> Option<std::time::SystemTime> {
+    jiff::Timestamp::from_millisecond(millis).ok().map(Into::into)
+}
+
+fn call_id(work: &Work) -> CallId {
+    CallId {
+        identity: Arc::clone(&work.job.subject.identity),
+        call: u32::try_from(work.index).unwrap_or(u32::MAX),
     }
 }
 
@@ -144,14 +219,4 @@ fn printable(text: &str) -> String {
         out.push('…');
     }
     out
-}
-
-/// An `invalid` call as the `error` of its event.
-fn told(invalid: &Invalid) -> CallError {
-    CallError {
-        code: invalid.code.to_owned(),
-        name: None,
-        message: invalid.sentence(),
-        details: invalid.details(),
-    }
 }

@@ -43,14 +43,18 @@ fn request(body: Option<&str>) -> Request {
 
 /// The line of an event about this content.
 fn line(content: SubjectContent, request: Option<&Request>, shown: Shown) -> Vec<u8> {
-    let subject = Subject { position: position(), content };
+    let position = position();
+    let identity = Identity::Position { input: position.input, number: position.number };
+    let subject = Subject { position, identity: Arc::new(identity), content };
     let event = Event {
         id: ID,
+        timestamp: jiff::Timestamp::UNIX_EPOCH,
+        ledger: None,
         endpoint: "create-room",
         outcome: Outcome::Failed,
         call: (1, 3),
         generation: 4,
-        records: &[&subject],
+        records: &[subject],
         request,
         response: None,
         attempts: 5,

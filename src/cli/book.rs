@@ -1,0 +1,92 @@
+//! `--ledger` and its options: opens the ledger and says what it is pinned to.
+//!
+//! What is remembered, and what is done with it, is the business of `ledger`.
+
+use crate::call::{Credentials, Reason, Stop};
+use crate::exit::ExitCode;
+use crate::ledger::{self, Ledger, OnChange, Pins, Policy};
+use crate::mapping::Mapping;
+use crate::pipeline::Book;
+use crate::template::Effect;
+
+use super::arguments::{LedgerArguments, OnChangeWord};
+use super::failure::Failure;
+use super::setup;
+
+/// Events of earlier runs that are looked at together.
+const TOGETHER: usize = 1024;
+
+/// Opens the ledger, where one is named. Nothing in it is changed yet but that it is there.
+pub(super) fn open(
+    given: &LedgerArguments,
+    base_url: &str,
+    mapping: &Mapping,
+    credentials: Option<&Credentials>,
+) -> Result<Option<Ledger>, Failure> {
+    let Some(path) = &given.ledger else { return Ok(None) };
+    let pins = Pins {
+        workspace: credentials.and_then(Credentials::access_key).unwrap_or_default(),
+        base_url: base_url.to_owned(),
+        endpoint: mapping.endpoint().signature(),
+        mapping: mapping.digest().to_owned(),
+        key: given.key.clone(),
+    };
+    let ledger = Ledger::open(path, &pins).map_err(|error| refused(&error))?;
+    if ledger.mapping_changed() {
+        let repeats = mapping.endpoint().effect() == Effect::NonIdempotent
+            && matches!(given.on_change, Some(OnChangeWord::Send));
+        if repeats && !given.accept_mapping_change {
+            let text = format!(
+                "the mapping is another than in the run before, and `--on-change send` would send again what must not be \
+                 repeated (ledger `{}`)",
+                path.display()
+            );
+            return Err(Failure::configuration(text).hint(
+                "`--accept-mapping-change` if that is meant; without `--on-change send` it is skipped",
+            ));
+        }
+        tracing::info!("the mapping is another than in the run before: delivered records are compared anew");
+    }
+    Ok(Some(ledger))
+}
+
+/// Starts the ledger.
+pub(super) fn begin(ledger: Ledger, given: &LedgerArguments, stop: &Stop) -> Result<Book, Failure> {
+    let policy = Policy {
+        keyed: given.key.is_some(),
+        same_mapping: !ledger.mapping_changed(),
+        on_change: match given.on_change {
+            None => OnChange::ByEffect,
+            Some(OnChangeWord::Send) => OnChange::Send,
+            Some(OnChangeWord::Skip) => OnChange::Skip,
+        },
+        resend_unknown: given.resend_unknown,
+    };
+    let id = ledger.id().to_owned();
+    let recall = ledger.recall().map_err(|error| refused(&error))?;
+    let mut unemitted = Vec::new();
+    loop {
+        let after = unemitted.last().map_or(0, |event: &ledger::StoredEvent| event.seq);
+        let more = ledger.unemitted(after, TOGETHER).map_err(|error| refused(&error))?;
+        if more.is_empty() {
+            break;
+        }
+        unemitted.extend(more);
+    }
+    let stop = stop.clone();
+    let on_failure = move |error: &ledger::Error| {
+        let failure = setup::refused(error, error.hint());
+        stop.drain(Reason { exit: ExitCode::Io, message: failure.message, hint: failure.hint });
+    };
+    let (scribe, closing) = ledger.start(Box::new(on_failure)).map_err(|error| refused(&error))?;
+    Ok(Book { id, recall, scribe, closing, policy, last_wins: given.last_wins, unemitted })
+}
+
+/// A ledger that cannot be used: in use by another run (75), or a matter of configuration.
+pub(super) fn refused(error: &ledger::Error) -> Failure {
+    let failure = setup::refused(error, error.hint());
+    match error {
+        ledger::Error::InUse { .. } => Failure { exit: ExitCode::Stopped, ..failure },
+        _ => failure,
+    }
+}

@@ -1,0 +1,161 @@
+//! What the reader asks the ledger about each record: which record it is, and what is left to do with it.
+//!
+//! It decides nothing itself (`ledger::resume` does) and writes nothing.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
+use crate::ledger::{self, Digest, ForCall, ForRecord, Known, KnownCall, Policy, Recall, Wanted};
+use crate::mapping::{Invalid, Request};
+use crate::outcome::Outcome;
+use crate::record::{Identity, Position};
+
+use super::task::{Doubt, Invalidity, Plan, Task};
+
+/// See the module.
+pub(super) struct Memory {
+    recall: Box<dyn Recall>,
+    policy: Policy,
+    /// Of several records with one key the last wins.
+    last_wins: bool,
+    /// Keys that were sent in this run, where a later record with the same key must then be sent, too.
+    sent: HashSet<u64>,
+    hasher: RandomState,
+}
+
+/// The tasks of a record.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    /// Each with the number of its call.
+    pub(super) tasks: Vec<(usize, Task)>,
+    /// The outcome of the calls that are no task.
+    pub(super) outcome: Outcome,
+    /// A delivered call's request differs from what was delivered.
+    pub(super) changed: bool,
+}
+
+impl Memory {
+    pub(super) fn new(recall: Box<dyn Recall>, policy: Policy, last_wins: bool) -> Self {
+        Self { recall, policy, last_wins, sent: HashSet::new(), hasher: RandomState::new() }
+    }
+
+    pub(super) fn last_wins(&self) -> bool {
+        self.last_wins
+    }
+
+    /// Which record it is. The second record with a key is refused, unless the last one wins.
+    pub(super) fn identity(
+        &mut self,
+        position: &Position,
+        key: Option<String>,
+    ) -> Result<Result<Identity, Invalid>, ledger::Error> {
+        let Some(key) = key else { return Ok(Ok(by_position(position))) };
+        let occurrence = self.recall.occurrence(&key)?;
+        if occurrence > 0 && !self.last_wins {
+            return Ok(Err(Invalid::second_of_key(&key)));
+        }
+        Ok(Ok(Identity::Key { key, occurrence }))
+    }
+
+    /// What is known of a record, and whether that settles it before it is mapped.
+    pub(super) fn look_up(
+        &mut self,
+        identity: &Identity,
+        content: &Digest,
+    ) -> Result<(Known, ForRecord), ledger::Error> {
+        let known = self.recall.known(identity)?;
+        let mut verdict = ledger::for_record(&known, content, &self.policy);
+        if verdict == ForRecord::Skip && self.was_overtaken(identity) {
+            verdict = ForRecord::Map;
+        }
+        Ok((known, verdict))
+    }
+
+    /// What is to be done with each call.
+    pub(super) fn tasks(
+        &mut self,
+        identity: &Identity,
+        known: &Known,
+        content: Digest,
+        calls: Vec<Result<Request, Invalid>>,
+    ) -> Tasks {
+        let overtaken = self.was_overtaken(identity);
+        let of = u32::try_from(calls.len()).unwrap_or(u32::MAX);
+        let mut all =
+            Tasks { tasks: Vec::with_capacity(calls.len()), outcome: Outcome::Filtered, changed: false };
+        for (index, call) in calls.into_iter().enumerate() {
+            let known = u32::try_from(index).ok().and_then(|index| of_call(known, index));
+            match call {
+                Ok(request) => self.task(&mut all, (index, request), known, content, overtaken),
+                Err(invalid) => {
+                    let generation = ledger::for_invalid(known, &content);
+                    let now = jiff::Timestamp::now().as_millisecond();
+                    let entry = Some(ledger::entry_of_invalid(known, &content, of, now));
+                    all.tasks.push((index, Task::Invalid(invalid, Invalidity { generation, entry })));
+                }
+            }
+        }
+        let sends = all.tasks.iter().any(|(_, task)| matches!(task, Task::Send(..)));
+        if let (true, true, Identity::Key { key, .. }) = (self.last_wins, sends, identity) {
+            self.sent.insert(self.hasher.hash_one(key));
+        }
+        all
+    }
+
+    fn task(
+        &self,
+        all: &mut Tasks,
+        (index, request): (usize, Request),
+        known: Option<&KnownCall>,
+        content: Digest,
+        overtaken: bool,
+    ) {
+        let may_repeat = request.effect.may_repeat();
+        let wanted = Wanted { content, request: request.digest(), may_repeat };
+        let plan = |generation, maybe_applied| Plan {
+            generation,
+            maybe_applied,
+            content,
+            request: Some(wanted.request),
+        };
+        let mut verdict = ledger::for_call(known, &wanted, &self.policy);
+        if let (ForCall::Skip { .. }, true, true) = (&verdict, overtaken, may_repeat) {
+            let settled = known.and_then(|known| known.entry.as_ref());
+            let generation = settled.map_or(0, |entry| entry.generation + 1);
+            verdict = ForCall::Send { generation, maybe_applied: false, changed: false };
+        }
+        match verdict {
+            ForCall::Send { generation, maybe_applied, changed } => {
+                all.changed |= changed;
+                all.tasks.push((index, Task::Send(Box::new(request), plan(generation, maybe_applied))));
+            }
+            ForCall::Skip { changed } => {
+                all.changed |= changed;
+                all.outcome = all.outcome.worst(Outcome::Skipped);
+            }
+            ForCall::Doubt { generation, first_attempt, told } => {
+                let doubt = Doubt { plan: plan(generation, false), first_attempt, told };
+                all.tasks.push((index, Task::Doubt(Box::new(request), doubt)));
+            }
+        }
+    }
+
+    /// True where an earlier record with the same key was sent in this run: what it wrote must not be the last word.
+    fn was_overtaken(&self, identity: &Identity) -> bool {
+        match identity {
+            Identity::Key { key, occurrence } if *occurrence > 0 => {
+                self.sent.contains(&self.hasher.hash_one(key))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A record that is known by where it stands.
+pub(super) fn by_position(position: &Position) -> Identity {
+    Identity::Position { input: position.input, number: position.number }
+}
+
+fn of_call(known: &Known, index: u32) -> Option<&KnownCall> {
+    known.calls.iter().find(|known| known.call == index)
+}
