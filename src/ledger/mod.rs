@@ -11,6 +11,10 @@ mod resume;
 
 pub use entry::{CallId, Change, Digest, Entry, Intent, Known, KnownCall, State, StoredEvent};
 pub use error::Error;
+pub use resume::{
+    ForCall, ForRecord, OnChange, Policy, Wanted, entry_of_invalid, first_attempt, for_call, for_invalid,
+    for_record, for_replay,
+};
 
 use crate::record::Identity;
 
