@@ -260,3 +260,6 @@ fn earliest(intent: Option<&Intent>, entry: Option<&Entry>) -> Option<i64> {
 fn after(generation: u64) -> u64 {
     generation.saturating_add(1)
 }
+
+#[cfg(test)]
+mod tests;
