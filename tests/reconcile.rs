@@ -18,7 +18,7 @@ use roompipe::pipeline::Reconciler;
 use roompipe::record::{Content, Position, Record};
 use roompipe::template::{Catalog, EndpointTemplate};
 use serde_json::{Value, json};
-use support::{ACCESS_KEY, Reply, SECRET, STANDUP, Server, TOWNHALL, got, repository};
+use support::{ACCESS_KEY, Program, Reply, SECRET, STANDUP, Server, TOWNHALL, got, jsonl, keys, repository};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -396,4 +396,86 @@ fn a_reconcile_that_cannot_work_is_found_before_the_run() {
         assert!(told.starts_with("`start-live-stream` reconciles with") && told.contains(says), "{told}");
         assert_eq!(error.hint().is_some(), says.starts_with("unknown"), "{told}");
     }
+}
+
+#[test]
+fn a_run_delivers_a_start_whose_answer_was_lost() {
+    // The answer to the second start is lost; a server that is behind refuses the first token.
+    for (fault, offset) in [("reset-after:only2", 0), ("reset-after:only2", 300), ("cut-body:only3", -300)] {
+        let (fault, when) = fault.split_once(':').unwrap();
+        let emulator = Emulated::new(&format!("{fault}@POST/live-streams/room/*/start:{when}"), offset);
+        let records = [STANDUP, TOWNHALL].map(|room| json!({"room_id": room, "meeting_url": PAGE}));
+        let command = "start-live-stream --concurrency 1";
+        let ran = Program::against(&emulator.base_url).line(command).stdin(jsonl(records)).run().exits(0);
+        assert_eq!(ran.count("delivered"), 2);
+        // The read is no call of a record.
+        assert_eq!(ran.summary()["calls"], 2);
+        assert_eq!(ran.summary()["attempts"], if offset < 0 { 3 } else { 2 });
+        let events = ran.events();
+        let [answered, lost] = events.as_slice() else { panic!("{events:?}") };
+        let members =
+            ["endpoint", "outcome", "call", "generation", "records", "request", "response", "attempts"];
+        assert_eq!(keys(&lost["data"]), [&members[..], &["reconciled", "error"]].concat());
+        assert_eq!(keys(&answered["data"]), [&members[..], &["error"]].concat());
+        assert_eq!((&lost["type"], &lost["data"]["reconciled"]), (&json!("call.delivered"), &json!(true)));
+        assert_eq!((&lost["data"]["attempts"], &lost["data"]["error"]), (&json!(1), &Value::Null));
+        let started = emulator.started();
+        let told: Vec<_> = events.iter().map(|event| &event["data"]["response"]["body"]["id"]).collect();
+        assert_eq!(told, started.iter().collect::<Vec<_>>());
+        let same = |event: &Value| keys(&event["data"]["response"]["body"]).join(" ");
+        assert_eq!(same(lost), same(answered), "the item is what the answer would have been");
+        assert_eq!((emulator.count("POST"), emulator.count("GET")), (2, 1));
+    }
+}
+
+#[test]
+fn a_run_leaves_a_start_unknown_that_no_read_shows() {
+    let emulator = Emulated::new("reset-before@POST/**", 0);
+    let record = jsonl([json!({"room_id": STANDUP, "meeting_url": PAGE})]);
+    let ran = Program::against(&emulator.base_url).line("start-live-stream").stdin(record).run().exits(1);
+    assert_eq!(ran.count("unknown"), 1);
+    let data = &ran.events()[0]["data"];
+    assert_eq!((&data["outcome"], &data["error"]["code"]), (&json!("unknown"), &json!("reset")));
+    assert!(data.get("reconciled").is_none() && data["response"].is_null(), "{data}");
+    assert_eq!((emulator.count("POST"), emulator.count("GET")), (1, 1));
+    assert!(emulator.started().is_empty());
+}
+
+/// By another endpoint's route, and by its URL alone; with the form of output that shows nothing but the answer.
+#[test]
+fn every_way_to_start_a_stream_is_read_about() {
+    let targets = json!(["rtmp://a.example/live/stream-key"]);
+    let record = json!({"room_id": STANDUP, "meeting_url": PAGE, "rtmp_urls": targets});
+    for (command, record, list) in [
+        ("start-live-stream", record.clone(), "GET /v2/external-streams"),
+        ("start-external-stream", record.clone(), "GET /v2/external-streams"),
+        ("--url /external-streams/room/{room_id}/start", record, "GET /v2/external-streams"),
+        (
+            "--url /live-streams/room/{id}/start --method POST",
+            json!({"id": STANDUP, "meeting_url": PAGE}),
+            "GET /v2/live-streams",
+        ),
+    ] {
+        let emulator = Emulated::new("reset-after@POST/**", 0);
+        let program = Program::against(&emulator.base_url).line(command).line("--emit body");
+        let ran = program.stdin(jsonl([record])).run().exits(0);
+        let answers = ran.events();
+        assert_eq!(answers.iter().map(|answer| &answer["id"]).collect::<Vec<_>>(), [&emulator.started()[0]]);
+        assert!(!ran.text().contains("stream-key"), "{}", ran.text());
+        let journal = emulator.journal();
+        assert!(got(&journal)[1].starts_with(list), "{command}: {:?}", got(&journal));
+        assert_eq!((emulator.count("POST"), emulator.count("GET")), (1, 1), "{command}");
+    }
+}
+
+#[test]
+fn a_template_of_the_users_whose_read_is_missing_stops_before_the_start() {
+    let text = fs::read_to_string(repository("templates/live-streams/start-live-stream.toml")).unwrap();
+    let text = text
+        .replace(r#"id = "start-live-stream""#, r#"id = "go-live""#)
+        .replace(r#"read = "list-live-streams""#, r#"read = "list-live-strems""#);
+    let program = Program::against("http://127.0.0.1:9/v2").line("go-live --templates mine");
+    fs::create_dir_all(program.folder().join("mine/live-streams")).unwrap();
+    let ran = program.file("mine/live-streams/go-live.toml", text).stdin("{}\n").run().exits(78);
+    ran.says("`go-live` reconciles with `list-live-strems`").says("did you mean `list-live-streams`?");
 }

@@ -22,6 +22,7 @@ use super::board::Board;
 use super::budget::FailureBudget;
 use super::progress::Progress;
 use super::read::{ReadEnd, ReadError, Reading};
+use super::reconcile::Reconciler;
 use super::shutdown;
 use super::work::Workshop;
 
@@ -44,6 +45,8 @@ pub struct Run {
     pub mapping: Mapping,
     /// What sends the calls.
     pub sender: Sender,
+    /// What finds out about calls whose answer was lost.
+    pub reconciler: Reconciler,
     /// Calls in flight at once.
     pub concurrency: usize,
     /// The word events use where a call has no template.
@@ -122,6 +125,7 @@ impl Run {
             board: Arc::clone(&board),
             queue: Mutex::new(queue),
             sender: self.sender,
+            reconciler: self.reconciler,
             outputs: self.outputs,
             run_id: uuid::Uuid::new_v4().to_string(),
             endpoint: self.endpoint,

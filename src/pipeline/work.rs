@@ -15,12 +15,14 @@ use crate::output::{Cost, Event, Outputs, event_id};
 use super::board::{Board, Work};
 use super::budget::FailureBudget;
 use super::lanes::Ticket;
+use super::reconcile::Reconciler;
 
 /// What every worker of a run shares.
 pub(super) struct Workshop {
     pub(super) board: Arc<Board>,
     pub(super) queue: Mutex<mpsc::UnboundedReceiver<(Ticket, Work)>>,
     pub(super) sender: Sender,
+    pub(super) reconciler: Reconciler,
     pub(super) outputs: Outputs,
     pub(super) run_id: String,
     pub(super) endpoint: String,
@@ -53,6 +55,7 @@ impl Workshop {
             match &work.what {
                 Ok(request) => {
                     let settled = self.sender.send(Call::of(request), &mut ()).await;
+                    let settled = self.reconciler.settle(&self.sender, request, settled).await;
                     self.tell_call(&work, request, &settled).await;
                 }
                 Err(invalid) => {
@@ -118,6 +121,7 @@ impl Workshop {
             request,
             response: settled.and_then(|s| s.response.as_ref()),
             attempts: settled.map_or(0, |s| s.attempts),
+            reconciled: settled.is_some_and(|s| s.reconciled),
             error,
         };
         self.telling.fetch_add(1, Ordering::Relaxed);
