@@ -69,6 +69,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     let endpoint = meaning.endpoint.name().to_owned();
     let headers = wire::headers(&arguments.call.manual)?;
     let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
+    let reconciler = setup::reconciler(&meaning, &base_url)?;
     let mapping = setup::mapping(
         &arguments.call,
         meaning.endpoint,
@@ -95,6 +96,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         inputs,
         mapping,
         sender,
+        reconciler,
         concurrency,
         endpoint,
         outputs: ready.outputs,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::mapping::{self, Empty, Endpoint, Mapping, UrlPattern};
+use crate::pipeline::Reconciler;
 use crate::record::{self, Format, Input, Inputs};
 use crate::template::{Catalog, Effect, EndpointTemplate};
 
@@ -21,6 +22,8 @@ const NONPROD_BASE_URL: &str = "https://api-nonprod.100ms.live/v2";
 /// What is to be called, with the inputs beside it.
 pub(super) struct Meaning {
     pub(super) endpoint: Endpoint,
+    /// Where templates that the endpoint's name are found.
+    pub(super) catalog: Catalog,
     pub(super) paths: Vec<Input>,
 }
 
@@ -70,7 +73,7 @@ pub(super) fn meaning(arguments: &CallArguments, base_url: &str) -> Result<Meani
         return Err(Failure::usage("no input: stdin is a terminal")
             .hint("name a file behind the endpoint, or pipe records in: `… | roompipe run create-room`"));
     }
-    Ok(Meaning { endpoint, paths })
+    Ok(Meaning { endpoint, catalog, paths })
 }
 
 fn template(id: &str, catalog: &Catalog, base_url: &str) -> Result<Endpoint, Failure> {
@@ -226,6 +229,12 @@ pub(super) fn routed(
     catalog: &Catalog,
 ) -> Result<Option<Arc<EndpointTemplate>>, Failure> {
     template.route.as_ref().map(|route| find(&route.to, catalog)).transpose()
+}
+
+/// The reads that can tell what became of calls whose answer was lost.
+pub(super) fn reconciler(meaning: &Meaning, base_url: &str) -> Result<Reconciler, Failure> {
+    Reconciler::new(base_url, meaning.endpoint.may_call().cloned(), |id| meaning.catalog.get(id))
+        .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
 }
 
 /// Which calls keep their order.

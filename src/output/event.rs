@@ -65,6 +65,9 @@ pub struct Event<'a> {
     pub response: Option<&'a Response>,
     /// Attempts made.
     pub attempts: u32,
+    /// Its own answer was lost, and a read has shown that it was applied: `response` is what was read. The line says
+    /// `"reconciled":true` then, and nothing of it otherwise.
+    pub reconciled: bool,
     /// Why it was not delivered.
     pub error: Option<&'a CallError>,
 }
@@ -147,7 +150,11 @@ impl Event<'_> {
         out.extend_from_slice(br#","response":"#);
         let mask = self.request.and_then(|r| r.template.as_ref()).filter(|_| !shown.sensitive);
         push_response(out, self.response, mask);
-        let _ = write!(out, r#","attempts":{},"error":"#, self.attempts);
+        let _ = write!(out, r#","attempts":{}"#, self.attempts);
+        if self.reconciled {
+            out.extend_from_slice(br#","reconciled":true"#);
+        }
+        out.extend_from_slice(br#","error":"#);
         push_error(out, self.error, mask);
         out.extend_from_slice(b"}}\n");
     }

@@ -6,6 +6,8 @@ use crate::call::{BeforeAttempt, NotNow};
 use crate::failpoint;
 use crate::ledger::{CallId, Intent, Scribe};
 
+use super::task::Plan;
+
 /// The intent of one call; does nothing where there is no ledger, or none is needed.
 #[derive(Debug)]
 pub(super) struct Intents<'s> {
@@ -17,8 +19,9 @@ pub(super) struct Intents<'s> {
 }
 
 impl<'s> Intents<'s> {
-    pub(super) fn new(scribe: Option<&'s Scribe>, id: CallId, generation: u64) -> Self {
-        Self { scribe, id, generation, is_open: false, first_attempt: None }
+    pub(super) fn new(scribe: Option<&'s Scribe>, id: CallId, plan: &Plan) -> Self {
+        let Plan { generation, first_attempt, .. } = *plan;
+        Self { scribe, id, generation, is_open: false, first_attempt }
     }
 }
 

@@ -112,9 +112,10 @@ impl Memory {
     ) {
         let may_repeat = request.effect.may_repeat();
         let wanted = Wanted { content, request: request.digest(), may_repeat };
-        let plan = |generation, maybe_applied| Plan {
+        let plan = |generation, maybe_applied, first_attempt| Plan {
             generation,
             maybe_applied,
+            first_attempt,
             content,
             request: Some(wanted.request),
         };
@@ -127,14 +128,15 @@ impl Memory {
         match verdict {
             ForCall::Send { generation, maybe_applied, changed } => {
                 all.changed |= changed;
-                all.tasks.push((index, Task::Send(Box::new(request), plan(generation, maybe_applied))));
+                let plan = plan(generation, maybe_applied, ledger::first_attempt(known));
+                all.tasks.push((index, Task::Send(Box::new(request), plan)));
             }
             ForCall::Skip { changed } => {
                 all.changed |= changed;
                 all.outcome = all.outcome.worst(Outcome::Skipped);
             }
             ForCall::Doubt { generation, first_attempt, told } => {
-                let doubt = Doubt { plan: plan(generation, false), first_attempt, told };
+                let doubt = Doubt { plan: plan(generation, true, first_attempt), told };
                 all.tasks.push((index, Task::Doubt(Box::new(request), doubt)));
             }
         }

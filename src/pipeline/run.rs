@@ -24,6 +24,7 @@ use super::budget::FailureBudget;
 use super::memory::Memory;
 use super::progress::Progress;
 use super::read::{ReadEnd, ReadError, Reading};
+use super::reconcile::Reconciler;
 use super::settlement::Teller;
 use super::shutdown;
 use super::work::Workshop;
@@ -47,6 +48,8 @@ pub struct Run {
     pub mapping: Mapping,
     /// What sends the calls.
     pub sender: Sender,
+    /// What finds out about calls whose answer was lost.
+    pub reconciler: Reconciler,
     /// Calls in flight at once.
     pub concurrency: usize,
     /// The word events use where a call has no template.
@@ -163,6 +166,7 @@ impl Run {
             board: Arc::clone(&board),
             queue: Mutex::new(queue),
             sender: self.sender,
+            reconciler: self.reconciler,
             outputs: self.outputs,
             teller,
             scribe,

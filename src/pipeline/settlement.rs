@@ -72,6 +72,7 @@ impl<'a> Settlement<'a> {
             request: self.request,
             response: self.settled.and_then(|settled| settled.response.as_ref()),
             attempts: self.settled.map_or(0, |settled| settled.attempts),
+            reconciled: self.settled.is_some_and(|settled| settled.reconciled),
             error: self.error,
         }
     }
@@ -95,7 +96,7 @@ pub(super) fn entry(work: &Work, plan: &Plan, settled: &Settled) -> Option<Entry
         content: plan.content,
         request: plan.request,
         maybe_applied: settled.maybe_applied,
-        first_attempt: settled.first_attempt.and_then(millis),
+        first_attempt: plan.first_attempt.or_else(|| settled.first_attempt.and_then(millis)),
         settled: jiff::Timestamp::now().as_millisecond(),
     })
 }

@@ -25,6 +25,9 @@ pub(super) struct Plan {
     pub(super) generation: u64,
     /// An earlier run may have had it applied.
     pub(super) maybe_applied: bool,
+    /// When it left first, if that may have been applied and nothing has settled it since, in milliseconds of Unix time
+    /// by the local clock.
+    pub(super) first_attempt: Option<i64>,
     /// The hash of the input record; what a replay sends goes under that of the original.
     pub(super) content: Digest,
     /// The hash of the request that the input record makes, likewise.
@@ -36,8 +39,6 @@ pub(super) struct Plan {
 pub(super) struct Doubt {
     /// How it is entered, should it turn out to be delivered or be told for the first time.
     pub(super) plan: Plan,
-    /// When its first attempt left, in milliseconds of Unix time by the local clock.
-    pub(super) first_attempt: Option<i64>,
     /// An event has said already that it is unknown.
     pub(super) told: bool,
 }

@@ -19,6 +19,7 @@ use super::board::{Board, Work};
 use super::budget::FailureBudget;
 use super::intents::Intents;
 use super::lanes::Ticket;
+use super::reconcile::Reconciler;
 use super::settlement::{Settlement, Teller, entry, interrupted, told, unkept};
 use super::task::{Doubt, Invalidity, Plan, Task};
 
@@ -27,6 +28,7 @@ pub(super) struct Workshop {
     pub(super) board: Arc<Board>,
     pub(super) queue: Mutex<mpsc::UnboundedReceiver<(Ticket, Work)>>,
     pub(super) sender: Sender,
+    pub(super) reconciler: Reconciler,
     pub(super) outputs: Outputs,
     pub(super) teller: Teller,
     /// The ledger, where there is one.
@@ -74,24 +76,28 @@ impl Workshop {
 
     async fn send(&self, work: &Work, request: &Request, plan: &Plan) {
         let scribe = self.scribe.as_ref().filter(|_| needs_intent(request));
-        let mut intents = Intents::new(scribe, call_id(work), plan.generation);
+        let mut intents = Intents::new(scribe, call_id(work), plan);
         let call = Call { maybe_applied: plan.maybe_applied, ..Call::of(request) };
         let settled = self.sender.send(call, &mut intents).await;
         failpoint::reached("after-answer");
+        let settled = self.reconciler.settle(&self.sender, request, settled).await;
         self.settle(work, request, plan, &settled).await;
     }
 
     /// A call that an earlier run sent and never heard of again.
     async fn resolve(&self, work: &Work, request: &Request, doubt: &Doubt) {
-        let unknown = Settled { first_attempt: doubt.first_attempt.and_then(time), ..interrupted() };
-        match (doubt.told, self.stop.is_draining()) {
-            (false, false) => self.settle(work, request, &doubt.plan, &unknown).await,
-            (false, true) => self.count(work, Outcome::Pending, None),
-            // It is as it was, and has been told.
-            (true, _) => {
-                self.count(work, Outcome::Unknown, None);
-                unknown.error.iter().for_each(|error| self.note_reason(work, Outcome::Unknown, error));
+        let unknown = Settled { first_attempt: doubt.plan.first_attempt.and_then(time), ..interrupted() };
+        let settled = self.reconciler.settle(&self.sender, request, unknown).await;
+        match (settled.outcome, doubt.told, self.stop.is_draining()) {
+            (Outcome::Delivered, ..) | (_, false, false) => {
+                self.settle(work, request, &doubt.plan, &settled).await;
             }
+            // It is as it was, and has been told.
+            (_, true, _) => {
+                self.count(work, Outcome::Unknown, None);
+                settled.error.iter().for_each(|error| self.note_reason(work, Outcome::Unknown, error));
+            }
+            (_, false, true) => self.count(work, Outcome::Pending, None),
         }
     }
 

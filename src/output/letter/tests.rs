@@ -58,6 +58,7 @@ fn line(content: SubjectContent, request: Option<&Request>, shown: Shown) -> Vec
         request,
         response: None,
         attempts: 5,
+        reconciled: false,
         error: None,
     };
     let mut out = Vec::new();
