@@ -10,14 +10,14 @@ use tempfile::TempDir;
 
 use super::judge::{Evidence, Findings, judge};
 use super::random::Random;
-use super::support::{Emulator, Program, Ran, jsonl};
+use super::support::{Emulator, Program, Ran, Running, jsonl};
 use super::work::Work;
 
 /// Calls at once.
 pub(crate) const CONCURRENCY: u64 = 8;
-/// More kills than this in one campaign, and it comes to no end.
-const MOST_KILLS: u64 = 40;
-/// The latest kill. A run takes about as long, so that most kills hit it in the middle.
+/// After so many runs the last one is let alone.
+const MOST_RUNS: u64 = 40;
+/// The latest kill or signal. A run takes about as long, so that most kills hit it in the middle.
 const LATEST: u64 = 500;
 
 /// A campaign before it begins.
@@ -34,6 +34,8 @@ pub(crate) struct Campaign {
 pub(crate) struct Row {
     pub(crate) runs: u64,
     pub(crate) kills: u64,
+    /// Runs that did not come to their end.
+    pub(crate) disturbed: u64,
     pub(crate) records: u64,
     pub(crate) findings: Findings,
     pub(crate) seconds: f64,
@@ -45,6 +47,7 @@ impl Row {
     pub(crate) fn add(&mut self, other: Self) {
         self.runs += other.runs;
         self.kills += other.kills;
+        self.disturbed += other.disturbed;
         self.records += other.records;
         self.seconds += other.seconds;
         self.findings.lost += other.findings.lost;
@@ -91,15 +94,17 @@ impl Campaign {
             .within(&self.folder)
     }
 
-    /// Runs the command until it ends by itself, and kills it whenever `kill` is over before.
-    pub(crate) fn run(self, mut kill: impl FnMut(Program) -> Option<Ran>) -> Row {
+    /// Runs the command again and again, each time in the hands of `disturb`, until it comes to its end.
+    pub(crate) fn run(self, mut disturb: impl FnMut(Program) -> End) -> Row {
         let began = Instant::now();
         let prepared = self.emulator.journal().len();
-        let mut kills = 0;
-        let mut last = None;
-        while last.is_none() && kills < MOST_KILLS {
-            last = kill(self.command());
-            kills += u64::from(last.is_none());
+        let (mut runs, mut kills, mut disturbed) = (0, 0, 0);
+        let mut end = End::Stopped;
+        while end != End::Came && runs < MOST_RUNS {
+            end = disturb(self.command());
+            runs += 1;
+            kills += u64::from(end == End::Killed);
+            disturbed += u64::from(end != End::Came);
         }
         // What went wrong on purpose may have spent a call's attempts: now all can be done.
         self.emulator.heal();
@@ -107,9 +112,9 @@ impl Campaign {
         let mut findings = self.judge(&ended, kills, prepared);
         self.look_again(&mut findings);
         let kept = if findings.wrong.is_empty() { Vec::new() } else { vec![Arc::clone(&self.folder)] };
-        let runs = kills + u64::from(last.is_some()) + 2;
         let records = self.work.records.len() as u64;
-        Row { runs, kills, records, findings, seconds: began.elapsed().as_secs_f64(), kept }
+        let seconds = began.elapsed().as_secs_f64();
+        Row { runs: runs + 2, kills, disturbed, records, findings, seconds, kept }
     }
 
     fn judge(&self, ended: &Ran, kills: u64, prepared: usize) -> Findings {
@@ -141,17 +146,45 @@ impl Campaign {
     }
 }
 
-/// Runs a command and kills it at some moment; nothing where it was killed.
-pub(crate) fn killed_at_random(command: Program, random: &mut Random) -> Option<Ran> {
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself, all records settled.
+    Came,
+    /// By a kill.
+    Killed,
+    /// By itself before its end, so that nothing is unknown that was not in doubt anyway.
+    Stopped,
+}
+
+/// Starts a command and does this to it at some moment, unless it has ended before.
+pub(crate) fn at_random(command: Program, random: &mut Random, act: impl FnOnce(Running) -> End) -> End {
     let deadline = Instant::now() + Duration::from_millis(random.below(LATEST));
     let mut running = command.start();
     while Instant::now() < deadline {
         if running.has_ended() {
-            return Some(running.wait());
+            running.wait();
+            return End::Came;
         }
         thread::sleep(Duration::from_millis(1));
     }
+    act(running)
+}
+
+/// As `kill -9`.
+pub(crate) fn kill(running: Running) -> End {
     // It may end in this very moment, and is then judged by what it left, as any other.
     running.kill();
-    None
+    End::Killed
+}
+
+/// As `kill`, and the run may finish what is in flight.
+pub(crate) fn terminate(running: Running) -> End {
+    running.wait_until_it_catches_signals();
+    running.signal("TERM");
+    match running.wait() {
+        ran if ran.code == 75 => End::Stopped,
+        ran if [0, 1].contains(&ran.code) => End::Came,
+        ran => panic!("exit {}: {}", ran.code, ran.stderr),
+    }
 }

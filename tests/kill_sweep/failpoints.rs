@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use super::campaign::{Campaign, Row};
+use super::campaign::{Campaign, End, Row};
 use super::random::Random;
-use super::support::{Program, Ran};
+use super::support::Program;
 use super::{Make, WITH_LEDGER, WORKS, kills, seed, told};
 
 const RECORDS: usize = 16;
@@ -24,9 +24,12 @@ const STEPS: [&str; 10] = [
     "after-mark",
 ];
 
-/// Ends a run when a step is reached for the Nth time; nothing where it was.
-fn killed_at(command: Program, step: &str, times: u64) -> Option<Ran> {
-    command.env("ROOMPIPE_FAILPOINT", &format!("{step}:{times}")).start().ended()
+/// Ends a run when a step is reached for the Nth time.
+fn killed_at(command: Program, step: &str, times: u64) -> End {
+    match command.env("ROOMPIPE_FAILPOINT", &format!("{step}:{times}")).start().ended() {
+        Some(_) => End::Came,
+        None => End::Killed,
+    }
 }
 
 /// Kills one run of a campaign at each of these steps, the first time it is reached, the second, and so on.
@@ -40,7 +43,10 @@ fn sweep(make: Make, steps: &[&'static str], times: u64) -> (Row, BTreeSet<&'sta
             let mut first = true;
             let row = campaign.run(|command| match std::mem::take(&mut first) {
                 true => killed_at(command, step, n),
-                false => Some(command.run()),
+                false => {
+                    command.run();
+                    End::Came
+                }
             });
             reached.extend((row.kills > 0).then_some(*step));
             all.add(row);

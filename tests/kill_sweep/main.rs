@@ -9,6 +9,7 @@
 //!
 //! `ROOMPIPE_SWEEP_SEED` chooses the moments and the faults; a failure names the seed it had.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "the table of a full sweep")]
 #![allow(unreachable_pub, reason = "a test has no outside")]
 
 mod campaign;
@@ -23,11 +24,11 @@ mod work;
 use std::sync::Arc;
 use std::thread;
 
-use campaign::{Campaign, Row, killed_at_random};
+use campaign::{Campaign, End, Row, at_random};
 use judge::{Evidence, judge};
 use random::Random;
 use serde_json::Value;
-use support::{Emulator, jsonl};
+use support::{Emulator, Running, jsonl};
 use work::Work;
 
 /// Records of a campaign.
@@ -57,14 +58,14 @@ const WORKS: [(&str, Make); 3] = [
     ("non-idempotent", |count, _| Work::non_idempotent(count)),
 ];
 
-/// Campaigns of one kind of work until there were so many kills.
-fn sweep(make: Make, seed: u64, kills: u64) -> Row {
+/// Campaigns of one kind of work until so many runs were disturbed.
+fn sweep(make: Make, seed: u64, most: u64, act: fn(Running) -> End) -> Row {
     let mut random = Random::new(seed);
     let mut all = Row::default();
-    while all.kills < kills && all.findings.wrong.is_empty() {
+    while all.disturbed < most && all.findings.wrong.is_empty() {
         let options = *random.one_of(&WITH_LEDGER);
         let campaign = Campaign::new(|emulator| make(RECORDS, emulator), options, "25ms", random.next());
-        all.add(campaign.run(|command| killed_at_random(command, &mut random)));
+        all.add(campaign.run(|command| at_random(command, &mut random, act)));
     }
     all
 }
@@ -84,12 +85,53 @@ fn told(rows: Vec<(String, Row)>) {
 
 #[test]
 fn runs_that_are_killed_lose_nothing_and_do_nothing_twice() {
-    let sweeps = WORKS.map(|(effect, make)| (effect, thread::spawn(move || sweep(make, seed(), kills()))));
+    let sweeps = WORKS
+        .map(|(effect, make)| (effect, thread::spawn(move || sweep(make, seed(), kills(), campaign::kill))));
     let rows = sweeps.map(|(effect, sweep)| (effect.to_owned(), sweep.join().unwrap()));
     let in_flight = rows.iter().any(|(_, row)| row.findings.unknown > 0);
     assert!(in_flight, "no kill met a call in flight");
     told(rows.into());
 }
+
+#[test]
+fn runs_that_are_told_to_end_lose_nothing_and_leave_nothing_in_doubt() {
+    let rows = WORKS.map(|(effect, make)| {
+        (format!("{effect}, SIGTERM"), sweep(make, seed(), kills() / 2, campaign::terminate))
+    });
+    told(rows.into());
+}
+
+/// Where no file may grow beyond so many KiB: the ledger, the output, the dead letters, whichever comes there first.
+#[test]
+fn runs_on_a_disk_that_is_full_lose_nothing_and_do_nothing_twice() {
+    let mut rows = Vec::new();
+    for (effect, make) in WORKS {
+        let mut all = Row::default();
+        for kib in [1, 8, 24, 40, 64, 100] {
+            let options = WITH_LEDGER[kib % WITH_LEDGER.len()];
+            let campaign = Campaign::new(|emulator| make(RECORDS, emulator), options, "2ms", seed());
+            let mut full = true;
+            all.add(campaign.run(|command| match std::mem::take(&mut full) {
+                true => {
+                    let limit = format!("trap '' XFSZ; ulimit -f {kib}");
+                    let ran = command.behind(&limit).run();
+                    assert_eq!(ran.code, 74, "{kib} KiB: {}", ran.stderr);
+                    // What was in flight then could not be written down.
+                    End::Killed
+                }
+                false => {
+                    command.run();
+                    End::Came
+                }
+            }));
+        }
+        rows.push((format!("{effect}, full disk"), all));
+    }
+    told(rows);
+}
+
+/// Does something to journal, output and summary.
+type Harm = dyn Fn(&mut Vec<Value>, &mut Vec<u8>, &mut Value);
 
 /// One run without kills and without a ledger, which leaves nothing to blame; then each harm done to it is seen.
 #[test]
@@ -99,7 +141,7 @@ fn the_judge_sees_every_harm() {
     let command = emulator.run(work.command).line("--output out.jsonl --dead-letters dead.jsonl");
     let ran = command.stdin(jsonl(work.records.iter().cloned())).within(&folder).run();
     let (journal, summary, output) = (emulator.journal(), ran.summary(), ran.file("out.jsonl"));
-    let harmed = |harm: &dyn Fn(&mut Vec<Value>, &mut Vec<u8>, &mut Value)| {
+    let harmed = |harm: &Harm| {
         let (mut journal, mut output, mut summary) =
             (journal.clone(), output.clone().into_bytes(), summary.clone());
         harm(&mut journal, &mut output, &mut summary);
@@ -125,7 +167,7 @@ fn the_judge_sees_every_harm() {
     assert!(lost.lost > 0, "{lost:?}");
     let doubled = harmed(&|journal, _, _| journal.push(journal[0].clone()));
     assert_eq!(doubled.doubled, 1, "{doubled:?}");
-    let harms: [(&str, &dyn Fn(&mut Vec<Value>, &mut Vec<u8>, &mut Value)); 8] = [
+    let harms: [(&str, &Harm); 8] = [
         ("an event is missing", &|_, output, _| drop(output.drain(..line_end))),
         ("a torn line", &|_, output, _| drop(output.drain(line_end - 9..line_end))),
         ("a torn end", &|_, output, _| output.truncate(output.len() - 1)),

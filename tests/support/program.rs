@@ -129,6 +129,11 @@ impl Program {
 
     /// Starts it, with stdin and stdout in the test's hands.
     pub fn start(self) -> Running {
+        let is_run = self.words.iter().any(|word| word == SUMMARY);
+        if is_run {
+            // In a folder that is shared there may be that of an earlier run.
+            drop(fs::remove_file(self.folder.path().join(SUMMARY)));
+        }
         let program = env!("CARGO_BIN_EXE_roompipe");
         let mut command = match &self.shell {
             None => Command::new(program),
@@ -154,7 +159,7 @@ impl Program {
             child,
             said: Some(said),
             lines: Vec::new(),
-            is_run: self.words.iter().any(|word| word == SUMMARY),
+            is_run,
             folder: Some(self.folder),
         }
     }
