@@ -44,21 +44,28 @@ impl Emulator {
 
     /// Every call it received, in the order of their arrival.
     pub fn journal(&self) -> Vec<Value> {
-        let journal: Value = self.control("GET", "journal").parse().unwrap();
+        let journal: Value = self.control("GET", "journal", "").parse().unwrap();
         journal.as_array().unwrap().clone()
+    }
+
+    /// From now on these faults happen, drawn by this seed.
+    pub fn play(&self, faults: &str, seed: u64) {
+        let body = serde_json::json!({"faults": faults, "seed": seed >> 1}).to_string();
+        self.control("PUT", "faults", &body);
     }
 
     /// From now on nothing goes wrong on purpose.
     pub fn heal(&self) {
-        self.control("DELETE", "faults");
+        self.control("DELETE", "faults", "");
     }
 
-    fn control(&self, method: &str, what: &str) -> String {
+    fn control(&self, method: &str, what: &str, body: &str) -> String {
         let origin = self.base_url.strip_prefix("http://").unwrap();
         let host = origin.strip_suffix("/v2").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
         // HTTP/1.0: the body is neither in chunks nor followed by another answer.
-        write!(stream, "{method} /_control/{what} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+        let head = format!("{method} /_control/{what} HTTP/1.0\r\nHost: {host}");
+        write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

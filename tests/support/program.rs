@@ -129,6 +129,11 @@ impl Program {
 
     /// Starts it, with stdin and stdout in the test's hands.
     pub fn start(self) -> Running {
+        let is_run = self.words.iter().any(|word| word == SUMMARY);
+        if is_run {
+            // In a folder that is shared there may be that of an earlier run.
+            drop(fs::remove_file(self.folder.path().join(SUMMARY)));
+        }
         let program = env!("CARGO_BIN_EXE_roompipe");
         let mut command = match &self.shell {
             None => Command::new(program),
@@ -154,7 +159,7 @@ impl Program {
             child,
             said: Some(said),
             lines: Vec::new(),
-            is_run: self.words.iter().any(|word| word == SUMMARY),
+            is_run,
             folder: Some(self.folder),
         }
     }
@@ -250,7 +255,12 @@ impl Running {
     }
 
     /// Waits for its end with its stdin still open.
-    pub fn wait(mut self) -> Ran {
+    pub fn wait(self) -> Ran {
+        self.ended().expect("the program was killed by a signal")
+    }
+
+    /// Waits for its end; nothing where a signal killed it.
+    pub fn ended(mut self) -> Option<Ran> {
         let (sender, read) = mpsc::channel();
         if let Some(mut stdout) = self.stdout.take() {
             thread::spawn(move || {
@@ -261,14 +271,14 @@ impl Running {
             let rest = read.recv_timeout(PATIENCE).expect("the program does not end");
             self.lines.extend(rest);
         }
-        let code = self.child.wait().unwrap().code().expect("the program was killed by a signal");
+        let code = self.child.wait().unwrap().code()?;
         let stderr = String::from_utf8(self.said.take().unwrap().join().unwrap()).unwrap();
         let stdout = std::mem::take(&mut self.lines);
         let ran = Ran::new(stdout, stderr, code, self.folder.take().unwrap());
         if self.is_run {
             ran.check_promise();
         }
-        ran
+        Some(ran)
     }
 }
 

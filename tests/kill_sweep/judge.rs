@@ -1,0 +1,188 @@
+//! Judges what is left when all runs of a campaign have ended: the emulator's journal says what was done, the files
+//! say what was told. It believes no count of the program, and compares them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::support::took_effect;
+use super::work::{AMBIGUOUS, Due, Work};
+
+/// Everything that is looked at.
+pub(crate) struct Evidence<'a> {
+    pub(crate) work: &'a Work,
+    /// Calls at once.
+    pub(crate) concurrency: u64,
+    pub(crate) kills: u64,
+    pub(crate) journal: &'a [Value],
+    pub(crate) output: &'a [u8],
+    pub(crate) dead_letters: &'a [u8],
+    /// Of the run that came to its end, and its code.
+    pub(crate) summary: &'a Value,
+    pub(crate) code: i32,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// Calls neither done nor told to be unknown.
+    pub(crate) lost: u64,
+    /// Calls done more than once that must not be.
+    pub(crate) doubled: u64,
+    /// Calls told to be unknown.
+    pub(crate) unknown: u64,
+    /// Everything that breaks the promise, the two above among it.
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Findings {
+    fn wrong(&mut self, what: impl Into<String>) {
+        self.wrong.push(what.into());
+    }
+}
+
+/// The events of a file, by call and by id.
+#[derive(Default)]
+struct Told {
+    /// The ids under which a call was told so: (number, index, type).
+    ids: BTreeMap<(u64, u64, String), BTreeSet<String>>,
+    lines: BTreeMap<String, Vec<u8>>,
+}
+
+impl Told {
+    fn read(name: &str, bytes: &[u8], findings: &mut Findings) -> Self {
+        let mut told = Self::default();
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            findings.wrong(format!("{name} ends within a line"));
+        }
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let Ok(event) = serde_json::from_slice::<Value>(line) else {
+                findings.wrong(format!("a torn line in {name}: {}", String::from_utf8_lossy(line)));
+                continue;
+            };
+            let id = event["id"].as_str().unwrap_or_default().to_owned();
+            let data = &event["data"];
+            let number = data["records"][0]["number"].as_u64().unwrap_or_default();
+            let index = data["call"]["index"].as_u64().unwrap_or_default();
+            let kind = event["type"].as_str().unwrap_or_default().to_owned();
+            told.ids.entry((number, index, kind)).or_default().insert(id.clone());
+            if let Some(before) = told.lines.insert(id, line.to_vec())
+                && before != line
+            {
+                let (before, line) = (String::from_utf8_lossy(&before), String::from_utf8_lossy(line));
+                findings.wrong(format!("one id, two events in {name}:\n{before}{line}"));
+            }
+        }
+        told
+    }
+
+    fn of(&self, due: &Due, kind: &str) -> BTreeSet<String> {
+        self.ids.get(&(due.number, due.index, kind.to_owned())).cloned().unwrap_or_default()
+    }
+}
+
+/// Holds the evidence against the promise.
+pub(crate) fn judge(evidence: &Evidence<'_>) -> Findings {
+    let mut findings = Findings::default();
+    let output = Told::read("the output", evidence.output, &mut findings);
+    let dead = Told::read("the dead letters", evidence.dead_letters, &mut findings);
+    let due = evidence.work.due();
+    let done = done(evidence, &due, &mut findings);
+    let mut unknown_records = BTreeSet::new();
+    for call in &due {
+        let times = done.get(call.text.as_str()).copied().unwrap_or_default();
+        let (delivered, unknown) = (output.of(call, "call.delivered"), output.of(call, "call.unknown"));
+        if !unknown.is_empty() {
+            findings.unknown += 1;
+            unknown_records.insert(call.number);
+            if dead.of(call, "call.unknown") != unknown {
+                findings.wrong(format!("unknown, and not so in the dead letters: {call:?}"));
+            }
+        }
+        if times == 0 && unknown.is_empty() {
+            findings.lost += 1;
+            findings.wrong(format!("lost: {call:?}"));
+        }
+        if times > 1 && evidence.work.counts() {
+            findings.doubled += 1;
+            findings.wrong(format!("done {times} times: {call:?}"));
+        }
+        if delivered.len() + unknown.len() != 1 {
+            findings.wrong(format!("told as delivered {delivered:?} and as unknown {unknown:?}: {call:?}"));
+        }
+        if times == 0 && !delivered.is_empty() {
+            findings.wrong(format!("told as delivered and never done: {call:?}"));
+        }
+    }
+    last_effects(evidence, &due, &mut findings);
+    few_unknown(evidence, &mut findings);
+    counts(evidence, unknown_records.len() as u64, &mut findings);
+    findings
+}
+
+/// How often each text was written, by the journal.
+fn done<'a>(evidence: &Evidence<'_>, due: &'a [Due], findings: &mut Findings) -> BTreeMap<&'a str, u64> {
+    let mut done: BTreeMap<&str, u64> = due.iter().map(|call| (call.text.as_str(), 0)).collect();
+    for call in evidence.journal.iter().filter(|call| took_effect(call)) {
+        match done.get_mut(evidence.work.text(call).as_str()) {
+            Some(times) => *times += 1,
+            None => findings.wrong(format!("nobody asked for this: {call}")),
+        }
+    }
+    done
+}
+
+/// What a target was written last is what the input says last; and nothing was made twice.
+fn last_effects(evidence: &Evidence<'_>, due: &[Due], findings: &mut Findings) {
+    if evidence.work.counts() {
+        return;
+    }
+    let wanted: BTreeMap<&str, &str> =
+        due.iter().map(|call| (call.target.as_str(), call.text.as_str())).collect();
+    let target_of: BTreeMap<&str, &str> =
+        due.iter().map(|call| (call.text.as_str(), call.target.as_str())).collect();
+    let (mut last, mut made) = (BTreeMap::new(), BTreeMap::new());
+    for call in evidence.journal.iter().filter(|call| took_effect(call)) {
+        let text = evidence.work.text(call);
+        let Some((text, target)) = target_of.get_key_value(text.as_str()) else { continue };
+        last.insert(*target, *text);
+        let makes = call["effects"].as_array().unwrap().iter().any(|effect| effect["kind"] == "room.created");
+        *made.entry(*target).or_insert(0) += u64::from(makes);
+    }
+    for (target, text) in wanted {
+        if last.get(target).is_some_and(|last| *last != text) {
+            findings.wrong(format!("{target} ends as {:?}, not {text}", last[target]));
+        }
+        if made.get(target).is_some_and(|times| *times > 1) {
+            findings.wrong(format!("{target} was made twice"));
+        }
+    }
+}
+
+/// Only what was in flight at a kill, or lost its answer, may be unknown.
+fn few_unknown(evidence: &Evidence<'_>, findings: &mut Findings) {
+    let is_ambiguous = |call: &&Value| call["fault"].as_str().is_some_and(|name| AMBIGUOUS.contains(&name));
+    let ambiguous = evidence.journal.iter().filter(is_ambiguous).count() as u64;
+    let most = match evidence.work.counts() {
+        true => evidence.kills * evidence.concurrency + ambiguous,
+        false => 0,
+    };
+    if findings.unknown > most {
+        findings.wrong(format!("{} unknown, and at most {most} may be", findings.unknown));
+    }
+}
+
+/// The last run's summary: all records, all settled.
+fn counts(evidence: &Evidence<'_>, unknown: u64, findings: &mut Findings) {
+    let records = evidence.work.records.len() as u64;
+    let outcomes = &evidence.summary["outcomes"];
+    let of = |name: &str| outcomes[name].as_u64().unwrap_or_default();
+    let read = evidence.summary["read"].as_u64().unwrap_or_default();
+    let told = (read, of("delivered") + of("skipped"), of("unknown"));
+    if told != (records, records - unknown, unknown) {
+        findings.wrong(format!("{unknown} of {records} records are unknown: {}", evidence.summary));
+    }
+    if evidence.code != i32::from(unknown > 0) {
+        findings.wrong(format!("exit {} with {unknown} unknown", evidence.code));
+    }
+}

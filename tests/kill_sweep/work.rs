@@ -1,0 +1,122 @@
+//! What is sent in a sweep: one kind of work for each effect, with its records and what a call of it is known by.
+//!
+//! It knows neither kills nor how the end is judged.
+
+use serde_json::{Value, json};
+
+use super::support::{Emulator, STANDUP, jsonl};
+
+/// A kind of work.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    /// The effect, as the catalog has it.
+    pub(crate) effect: &'static str,
+    /// Endpoint and options.
+    pub(crate) command: &'static str,
+    /// What goes wrong besides the kills. Nothing of it may spend a call's attempts: what fails is sent again later,
+    /// behind what came after it.
+    pub(crate) faults: &'static str,
+    /// The input.
+    pub(crate) records: Vec<Value>,
+}
+
+/// The faults of the matrix that leave it open whether a call was applied.
+pub(crate) const AMBIGUOUS: [&str; 5] = ["reset-before", "reset-after", "close-after", "cut-body", "500"];
+
+/// One call that the input asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due {
+    /// Its record, from 1.
+    pub(crate) number: u64,
+    /// Which of the record's calls.
+    pub(crate) index: u64,
+    /// What it writes to.
+    pub(crate) target: String,
+    /// What it writes; no two calls write the same.
+    pub(crate) text: String,
+}
+
+impl Work {
+    /// Rooms by their names, some of them twice: the later one changes the room.
+    pub(crate) fn upsert(count: usize) -> Self {
+        let names = count * 2 / 3;
+        Self {
+            effect: "upsert",
+            command: "create-room --max-attempts 50",
+            faults: "reset-before:3%,reset-after:3%,429-bare:3%,500:2%,cut-body:2%",
+            records: (0..count)
+                .map(|n| json!({"n": n, "name": format!("room-{}", n % names), "description": text(n)}))
+                .collect(),
+        }
+    }
+
+    /// Updates of a few rooms, which the emulator gets first.
+    pub(crate) fn idempotent(count: usize, emulator: &Emulator) -> Self {
+        let rooms = jsonl((0..count.div_ceil(5)).map(|n| json!({"name": format!("room-{n}")})));
+        let ran = emulator.run("create-room --emit body --concurrency 1").stdin(rooms).run().exits(0);
+        let ids: Vec<Value> = ran.events().into_iter().map(|mut room| room["id"].take()).collect();
+        Self {
+            effect: "idempotent",
+            command: "update-room --max-attempts 50",
+            faults: "reset-before:3%,reset-after:3%,429-bare:3%,500:2%,cut-body:2%",
+            records: (0..count)
+                .map(|n| json!({"n": n, "room_id": ids[n % ids.len()], "description": text(n)}))
+                .collect(),
+        }
+    }
+
+    /// Messages, every fifth of them to two roles: two calls of one record.
+    pub(crate) fn non_idempotent(count: usize) -> Self {
+        let record = |n: usize| match n % 5 {
+            4 => json!({"n": n, "room_id": STANDUP, "message": text(n), "roles": ["host", "guest"]}),
+            _ => json!({"n": n, "room_id": STANDUP, "message": text(n)}),
+        };
+        Self {
+            effect: "non-idempotent",
+            // In one lane they would wait for one another.
+            command: "send-message --unordered --max-attempts 50",
+            faults: "reset-before:2%,reset-after:2%,429-bare:3%,503:3%,close-after:1%",
+            records: (0..count).map(record).collect(),
+        }
+    }
+
+    /// Whether the same call applied twice is a call too many.
+    pub(crate) fn counts(&self) -> bool {
+        self.effect == "non-idempotent"
+    }
+
+    /// The calls that the input asks for, in its order.
+    pub(crate) fn due(&self) -> Vec<Due> {
+        let mut all = Vec::new();
+        for (number, record) in (1..).zip(&self.records) {
+            let bodies: Vec<Value> = match record["roles"].as_array() {
+                None => vec![record.clone()],
+                Some(roles) => {
+                    roles.iter().map(|role| json!({"message": record["message"], "role": role})).collect()
+                }
+            };
+            for (index, body) in (0..).zip(bodies) {
+                let target = record["room_id"].as_str().or(record["name"].as_str()).unwrap().to_owned();
+                all.push(Due { number, index, target, text: written(&body) });
+            }
+        }
+        all
+    }
+
+    /// What a call of the journal writes.
+    pub(crate) fn text(&self, call: &Value) -> String {
+        written(&call["body"])
+    }
+}
+
+fn text(n: usize) -> String {
+    format!("text-{n}")
+}
+
+fn written(body: &Value) -> String {
+    let text = body["message"].as_str().or(body["description"].as_str()).unwrap_or_default();
+    match body["role"].as_str() {
+        Some(role) => format!("{text} to {role}"),
+        None => text.to_owned(),
+    }
+}
