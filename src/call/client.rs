@@ -25,6 +25,7 @@ use super::header::Header;
 use super::origin::{Origin, base_url, call_url, is_local, proxy_url};
 use super::spelling;
 use super::verdict::{NoAnswer, Observation};
+use crate::failpoint;
 use crate::mapping::Request;
 
 /// Shorter than what servers keep idle connections for, so that a close by the server rarely meets a request.
@@ -228,6 +229,8 @@ impl Client {
             }
             Err(_) => return Err(Failure::timeout()),
         };
+        // The API has had the request by now, and the call has not heard of its end.
+        failpoint::reached("after-send");
         let headers = std::mem::take(response.headers_mut());
         let mut body = Kept::default();
         let complete = timeout_at(deadline, read(&mut response, &mut body)).await.unwrap_or(false);
