@@ -1,4 +1,4 @@
-//! The records that both send: a file of JSON lines, each at once a record and the body of its call.
+//! The records that are sent: a file of JSON lines.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -16,15 +16,33 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn write(folder: &Path, records: u64) -> Result<Self> {
-        let path = folder.join(format!("rooms-{records}.jsonl"));
-        let mut file = BufWriter::new(File::create_new(&path)?);
-        let mut body_bytes = 0;
-        for number in 1..=records {
+    /// Each record is the body of its call, byte for byte.
+    pub(crate) fn rooms(folder: &Path, records: u64) -> Result<Self> {
+        Self::write(folder.join(format!("rooms-{records}.jsonl")), records, |number| {
             let line = format!(
                 r#"{{"name":"room-{number:07}","description":"Weekly planning of team {number}","region":"eu","size":10}}"#
             );
-            body_bytes += line.len() as u64;
+            let body = line.len();
+            (line, body)
+        })
+    }
+
+    /// Messages to a thousand rooms: those to one room wait for each other.
+    pub(crate) fn messages(folder: &Path, records: u64) -> Result<Self> {
+        Self::write(folder.join(format!("messages-{records}.jsonl")), records, |number| {
+            let body = format!(r#"{{"message":"Good morning, team {number}","type":"chat"}}"#);
+            let room = number % 1000;
+            (format!(r#"{{"room_id":"65a1b2c3d4e5f60718{room:06}",{}"#, &body[1..]), body.len())
+        })
+    }
+
+    /// `line` gives each record's line and the bytes of its call's body.
+    fn write(path: PathBuf, records: u64, line: impl Fn(u64) -> (String, usize)) -> Result<Self> {
+        let mut file = BufWriter::new(File::create_new(&path)?);
+        let mut body_bytes = 0;
+        for number in 1..=records {
+            let (line, body) = line(number);
+            body_bytes += body as u64;
             writeln!(file, "{line}")?;
         }
         file.flush()?;

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo bench --bench wire -- --records 50000 --big 1000000 --runs 5 --in-flight 64
+//! cargo bench --bench wire -- --ledger
 //! ```
 //!
 //! The bare loop and roompipe take turns, so that whatever else the machine does meets both. A run only counts where
@@ -12,6 +13,7 @@
 mod bare;
 mod child;
 mod input;
+mod ledger;
 mod meter;
 mod report;
 mod server;
@@ -45,6 +47,9 @@ struct Options {
     /// Calls in flight at once
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     in_flight: u16,
+    /// Measure what a ledger costs instead
+    #[arg(long)]
+    ledger: bool,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
@@ -73,6 +78,11 @@ fn main() -> ExitCode {
 /// Returns whether every claim that was measured holds.
 fn measure(options: &Options) -> Result<bool> {
     let bench = Bench::start(options.in_flight)?;
+    if options.ledger {
+        let holds = ledger::measure(&bench, options.records, options.runs, options.big)?;
+        bench.finish()?;
+        return Ok(holds);
+    }
     let mut measured = Measured::new(options.in_flight);
     let input = bench.input(options.records)?;
     for run in 1..=options.runs {
@@ -106,6 +116,9 @@ fn smoke() -> Result<bool> {
     let bench = Bench::start(8)?;
     let input = bench.input(200)?;
     for subject in Subject::ALL {
+        bench.run(subject, &input)?;
+    }
+    for subject in [Subject::Remembering, Subject::Again] {
         bench.run(subject, &input)?;
     }
     drop(input);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -19,11 +19,29 @@ use crate::input::Input;
 pub(crate) enum Subject {
     Bare,
     Roompipe,
+    /// Rooms, with a ledger.
+    Remembering,
+    Messages,
+    /// Messages, with a ledger, which writes down each call before it leaves.
+    RememberingMessages,
+    /// Rooms that the ledger knows to be delivered.
+    Again,
 }
 
 impl Subject {
     /// In the order in which they take turns.
     pub(crate) const ALL: [Self; 2] = [Self::Bare, Self::Roompipe];
+    /// Likewise, where it is measured what a ledger costs.
+    pub(crate) const LEDGER: [Self; 4] =
+        [Self::Roompipe, Self::Remembering, Self::Messages, Self::RememberingMessages];
+
+    pub(crate) fn sends_messages(self) -> bool {
+        matches!(self, Self::Messages | Self::RememberingMessages)
+    }
+
+    fn remembers(self) -> bool {
+        matches!(self, Self::Remembering | Self::RememberingMessages | Self::Again)
+    }
 }
 
 impl fmt::Display for Subject {
@@ -31,6 +49,10 @@ impl fmt::Display for Subject {
         f.pad(match self {
             Self::Bare => "bare reqwest loop",
             Self::Roompipe => "roompipe run",
+            Self::Remembering => "run --ledger",
+            Self::Messages => "messages",
+            Self::RememberingMessages => "messages --ledger",
+            Self::Again => "the same again",
         })
     }
 }
@@ -65,7 +87,38 @@ impl Bench {
     }
 
     pub(crate) fn input(&self, records: u64) -> Result<Input> {
-        Input::write(self.folder.path(), records)
+        Input::rooms(self.folder.path(), records)
+    }
+
+    pub(crate) fn messages(&self, records: u64) -> Result<Input> {
+        Input::messages(self.folder.path(), records)
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.folder.path().join("ledger")
+    }
+
+    /// The bytes of the ledger, all its files together.
+    pub(crate) fn ledger_bytes(&self) -> Result<u64> {
+        let mut bytes = 0;
+        for file in self.ledger_files()? {
+            bytes += fs::metadata(file)?.len();
+        }
+        Ok(bytes)
+    }
+
+    /// Makes the next run with a ledger begin with none.
+    pub(crate) fn forget(&self) -> Result<()> {
+        for file in self.ledger_files()? {
+            fs::remove_file(file)?;
+        }
+        Ok(())
+    }
+
+    fn ledger_files(&self) -> Result<Vec<PathBuf>> {
+        let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("ledger");
+        let entries: Vec<_> = fs::read_dir(self.folder.path())?.collect::<io::Result<_>>()?;
+        Ok(entries.iter().filter(|entry| ours(entry)).map(fs::DirEntry::path).collect())
     }
 
     /// Runs one subject to its end.
@@ -75,17 +128,19 @@ impl Bench {
         let summary = self.folder.path().join("summary");
         let mut command = match subject {
             Subject::Bare => self.bare(input)?,
-            Subject::Roompipe => self.roompipe(input, &output, &summary),
+            _ => self.roompipe(subject, input, &output, &summary),
         };
         command.stdin(Stdio::null()).stderr(File::create(&stderr)?);
         let (status, taken) = child::watch(&mut command)?;
         if !status.success() {
             return Err(format!("{subject} ended with {status}: {}", fs::read_to_string(&stderr)?).into());
         }
-        same(subject, "calls and bytes at the server", self.received()?, (input.records, input.body_bytes))?;
-        if subject == Subject::Roompipe {
-            check_summary(&summary, input.records)?;
-            same(subject, "lines written", lines(&output)?, input.records)?;
+        let (calls, bytes) =
+            if subject == Subject::Again { (0, 0) } else { (input.records, input.body_bytes) };
+        same(subject, "calls and bytes at the server", self.received()?, (calls, bytes))?;
+        if subject != Subject::Bare {
+            check_summary(subject, &summary, input.records, calls)?;
+            same(subject, "lines written", lines(&output)?, calls)?;
             fs::remove_file(&output)?;
         }
         Ok(Figures { records: input.records, taken })
@@ -99,9 +154,13 @@ impl Bench {
         Ok(command)
     }
 
-    fn roompipe(&self, input: &Input, output: &Path, summary: &Path) -> Command {
+    fn roompipe(&self, subject: Subject, input: &Input, output: &Path, summary: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_roompipe"));
-        command.args(["run", "create-room"]).arg(&input.path);
+        command.args(["run", if subject.sends_messages() { "send-message" } else { "create-room" }]);
+        command.arg(&input.path);
+        if subject.remembers() {
+            command.arg("--ledger").arg(self.ledger());
+        }
         command.args(["--base-url", &format!("http://127.0.0.1:{}/v2", self.port)]);
         command.args(["--concurrency", &self.in_flight.to_string()]);
         command.arg("--output").arg(output).arg("--summary-json").arg(summary);
@@ -135,17 +194,18 @@ fn same<T: Copy + PartialEq + fmt::Debug>(subject: Subject, what: &str, found: T
     if found == wanted { Ok(()) } else { Err(format!("{subject}: {what}: {found:?}, not {wanted:?}").into()) }
 }
 
-fn check_summary(path: &Path, records: u64) -> Result<()> {
+fn check_summary(subject: Subject, path: &Path, records: u64, calls: u64) -> Result<()> {
     let summary: serde_json::Value = serde_json::from_slice(&fs::read(path)?)?;
     let of = |pointer: &str| summary.pointer(pointer).and_then(serde_json::Value::as_u64);
-    for pointer in ["/read", "/outcomes/delivered", "/calls", "/attempts"] {
-        same(Subject::Roompipe, pointer, of(pointer), Some(records))?;
+    same(subject, "/read", of("/read"), Some(records))?;
+    for pointer in ["/outcomes/delivered", "/calls", "/attempts"] {
+        same(subject, pointer, of(pointer), Some(calls))?;
     }
     let outcomes = summary["outcomes"].as_object().ok_or("the summary has no outcomes")?;
     let sum = outcomes.values().filter_map(serde_json::Value::as_u64).sum();
-    same(Subject::Roompipe, "sum of outcomes", sum, records)?;
+    same(subject, "sum of outcomes", sum, records)?;
     for pointer in ["/retries", "/rate_limited", "/exit"] {
-        same(Subject::Roompipe, pointer, of(pointer), Some(0))?;
+        same(subject, pointer, of(pointer), Some(0))?;
     }
     Ok(())
 }

@@ -103,8 +103,26 @@ impl Measured {
     }
 }
 
+/// The medians of one subject as a row.
+pub(crate) fn write_row(
+    subject: Subject,
+    runs: &[(Subject, Figures)],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    match Medians::of(subject, runs) {
+        Some(medians) => medians.write(subject, out),
+        None => Ok(()),
+    }
+}
+
+/// Calls a second of one subject beside those of another.
+pub(crate) fn ratio_of(runs: &[(Subject, Figures)], one: Subject, other: Subject) -> Option<f64> {
+    let speed = |subject| Medians::of(subject, runs).map(|medians| medians.calls_per_second);
+    Some(speed(one)? / speed(other)?)
+}
+
 /// What was not measured breaks no claim, and says so.
-fn claim(out: &mut impl Write, text: &str, measured: Option<(f64, bool)>) -> io::Result<bool> {
+pub(crate) fn claim(out: &mut impl Write, text: &str, measured: Option<(f64, bool)>) -> io::Result<bool> {
     match measured {
         Some((value, holds)) => {
             writeln!(out, "{}  {text}: {value:.2}", if holds { "PASS" } else { "FAIL" })?;

@@ -66,7 +66,7 @@ async fn converse(mut stream: TcpStream, counts: Arc<Counts>, answer: Arc<[u8]>)
     let mut buffer = BytesMut::with_capacity(16 * 1024);
     loop {
         while let Some(request) = Head::parse(&buffer)?.filter(|head| head.total() <= buffer.len()) {
-            let is_call = buffer.starts_with(b"POST /v2/rooms ");
+            let is_call = buffer.starts_with(b"POST /v2/");
             buffer.advance(request.total());
             if !is_call {
                 return stream.write_all(&counts.take()).await;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 /// Replaces what differs from run to run by words.
 pub fn masked(text: &str) -> String {
     let mut out = replace_after(text, "evt_", "ID", |c| c.is_ascii_hexdigit());
+    out = replace_after(&out, r#""ledger":""#, "LEDGER", |c| c.is_ascii_hexdigit() || c == '-');
     out = replace_after(&out, "http://127.0.0.1:", "PORT", |c| c.is_ascii_digit());
     out = replace_after(&out, r#""latency_ms":"#, "MS", |c| c.is_ascii_digit() || c == '.');
     for member in [r#"timestamp":""#, r#"_at":""#] {
