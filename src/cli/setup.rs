@@ -185,6 +185,7 @@ pub(super) fn mapping(
         exclude: given.exclude.clone(),
         body: given.body.clone(),
         filter: arguments.input.filter.clone(),
+        key: None,
         pass_unknown: given.pass_unknown,
         strict: given.strict,
         empty: match arguments.input.empty {
