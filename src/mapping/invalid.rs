@@ -45,6 +45,12 @@ impl Invalid {
         }
     }
 
+    /// A record without a key that tells it from others.
+    pub(super) fn key(message: &str) -> Self {
+        let hint = "give every record a key of its own, or leave those without one out with `--where`";
+        Self { code: "key", message: message.to_owned(), hint: Some(hint.to_owned()), problems: Vec::new() }
+    }
+
     /// Fields that break the endpoint's rules.
     pub(super) fn fields(problems: Vec<Problem>) -> Self {
         let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();

@@ -6,10 +6,12 @@
 
 mod coerce;
 mod confine;
+mod digest;
 mod draft;
 mod endpoint;
 mod expression;
 mod invalid;
+mod look;
 mod notes;
 mod options;
 mod render;
@@ -20,6 +22,7 @@ mod target;
 pub use confine::{PatternError, UrlPattern};
 pub use endpoint::Endpoint;
 pub use invalid::Invalid;
+pub use look::Looked;
 pub use notes::Notes;
 pub use options::{Empty, Error, Options, Order};
 pub use request::Request;
@@ -33,14 +36,15 @@ use crate::record::Record;
 
 use draft::Draft;
 use expression::Expression;
+use look::Key;
 use target::Target;
 
 /// A mapping, compiled once for a run.
 #[derive(Debug)]
 pub struct Mapping {
-    key: Option<String>,
     endpoint: Endpoint,
     filter: Option<Program>,
+    key: Option<Key>,
     body: Option<Program>,
     /// `--map` first, then `--set`: the later wins.
     assignments: Vec<Assignment>,
@@ -50,8 +54,9 @@ pub struct Mapping {
     empty: Empty,
     infer_types: bool,
     order: OrderRule,
-    /// Some program looks at the whole record.
+    /// Some program of the mapping looks at the whole record.
     needs_value: bool,
+    digest: String,
 }
 
 #[derive(Debug)]
@@ -75,12 +80,6 @@ enum OrderRule {
     Nothing,
 }
 
-/// A record that was looked at.
-#[derive(Debug)]
-pub struct Looked {
-    object: Map<String, Value>,
-}
-
 /// What became of a record.
 #[derive(Debug)]
 pub enum Mapped {
@@ -93,43 +92,11 @@ pub enum Mapped {
 }
 
 impl Mapping {
-    /// Maps one record. `object` is what [`Record::object`] made of it.
-    pub fn map(&self, record: &Record, object: Map<String, Value>, notes: &mut Notes) -> Mapped {
-        match self.try_map(record, object, notes) {
-            Ok(mapped) => mapped,
-            Err(invalid) => Mapped::Invalid(invalid),
-        }
-    }
-
-    /// Looks at a record before it is mapped.
-    ///
-    /// # Errors
-    /// A program that fails on it.
-    pub fn look(&self, object: Map<String, Value>) -> Result<Option<Looked>, Invalid> {
-        Ok(Some(Looked { object }))
-    }
-
-    /// The key of a record, where there is to be one.
-    pub fn key(&self, looked: &Looked) -> Option<Result<String, Invalid>> {
-        let name = self.key.as_ref()?;
-        Some(Ok(looked.object.get(name).map(Value::to_string).unwrap_or_default()))
-    }
-
-    /// Maps a record that was looked at.
-    pub fn calls_of(&self, record: &Record, looked: Looked, notes: &mut Notes) -> Mapped {
-        self.map(record, looked.object, notes)
-    }
-
-    /// True where a record must be looked at before it is known which it is.
-    #[must_use]
-    pub fn looks_first(&self) -> bool {
-        self.filter.is_some() || self.key.is_some()
-    }
-
-    /// Tells one mapping from another.
+    /// A digest, in hex, of what decides what a record becomes: which records there are, how they are told apart and in
+    /// which order they go does not count.
     #[must_use]
     pub fn digest(&self) -> &str {
-        "00"
+        &self.digest
     }
 
     /// What it aims at.
@@ -138,19 +105,34 @@ impl Mapping {
         &self.endpoint
     }
 
-    fn try_map(
+    /// Maps one record. `object` is what [`Record::object`] made of it.
+    pub fn map(&self, record: &Record, object: Map<String, Value>, notes: &mut Notes) -> Mapped {
+        match self.look(object) {
+            Ok(Some(looked)) => self.calls_of(record, looked, notes),
+            Ok(None) => Mapped::Filtered,
+            Err(invalid) => Mapped::Invalid(invalid),
+        }
+    }
+
+    /// Maps a record that passed `--where`.
+    pub fn calls_of(&self, record: &Record, looked: Looked, notes: &mut Notes) -> Mapped {
+        match self.try_calls_of(record, looked, notes) {
+            Ok(mapped) => mapped,
+            Err(invalid) => Mapped::Invalid(invalid),
+        }
+    }
+
+    fn try_calls_of(
         &self,
         record: &Record,
-        object: Map<String, Value>,
+        mut looked: Looked,
         notes: &mut Notes,
     ) -> Result<Mapped, Invalid> {
         let cells = record.content.cell_format().is_some();
-        let value = self.needs_value.then(|| jq::from_map(object.clone()));
-        if let Some(filter) = &self.filter
-            && !is_true(filter, value.clone().unwrap_or_default())?
-        {
-            return Ok(Mapped::Filtered);
+        if self.needs_value {
+            looked.value();
         }
+        let Looked { object, value } = looked;
         let order = self.order_of(value.as_ref())?;
         let mut draft = Draft::new(&self.endpoint, self.empty, cells, self.infer_types);
         let values = self.values(&object, value.as_ref())?;
@@ -228,7 +210,9 @@ impl Mapping {
     fn is_source(&self, name: &str) -> bool {
         self.assignments.iter().any(|assignment| match &assignment.from {
             Source::Expression(Expression::Field(field)) => field == name,
-            Source::Expression(Expression::Jq(program)) => names(program.source(), name),
+            Source::Expression(Expression::Path(_, program) | Expression::Jq(program)) => {
+                names(program.source(), name)
+            }
             Source::Constant(_) => false,
         })
     }
@@ -243,14 +227,6 @@ impl Mapping {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Ok(Some(other.to_string())),
         }
-    }
-}
-
-fn is_true(filter: &Program, value: jq::Val) -> Result<bool, Invalid> {
-    match filter.run(value).next() {
-        None => Ok(false),
-        Some(Ok(output)) => Ok(jq::truthy(&output)),
-        Some(Err(error)) => Err(Invalid::program("--where", &error)),
     }
 }
 

@@ -7,8 +7,9 @@ use crate::template::Place;
 
 use super::endpoint::Endpoint;
 use super::expression::Expression;
+use super::look::Key;
 use super::target::Target;
-use super::{Assignment, Mapping, OrderRule, Source};
+use super::{Assignment, Mapping, OrderRule, Source, digest};
 
 /// A mapping as written.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub body: Option<String>,
     /// A jq program that chooses records.
     pub filter: Option<String>,
+    /// A field or jq program whose value makes a record the same record in a later run.
+    pub key: Option<String>,
     /// Unknown attributes go into the body.
     pub pass_unknown: bool,
     /// Unknown attributes make a record invalid.
@@ -33,8 +36,6 @@ pub struct Options {
     pub infer_types: bool,
     /// Which calls keep their order.
     pub order: Order,
-    /// The field that names a record from run to run.
-    pub key: Option<String>,
 }
 
 /// The meaning of an empty CSV cell.
@@ -125,9 +126,11 @@ pub enum Error {
         /// A column with a similar name.
         nearest: Option<String>,
     },
-    /// A `--map` whose field is no column.
-    #[error("`--map {text}` names column `{column}`, which {input} does not have")]
+    /// A `--map` or `--key` whose field is no column.
+    #[error("`{option} {text}` names column `{column}`, which {input} does not have")]
     UnknownColumn {
+        /// `--map` or `--key`.
+        option: &'static str,
         /// As written.
         text: String,
         /// The missing column.
@@ -200,20 +203,20 @@ impl Mapping {
         }
         let filter = program("--where", options.filter.as_deref())?;
         let body = program("--body", options.body.as_deref())?;
+        let key = options.key.as_deref().map(key).transpose()?;
         let order = match &options.order {
             Order::Template => OrderRule::Template,
             Order::Unordered => OrderRule::Nothing,
             Order::By(text) => OrderRule::By(compile("--order-by", text)?),
         };
         let by_jq = |a: &Assignment| matches!(&a.from, Source::Expression(expression) if expression.is_jq());
-        let needs_value = filter.is_some()
-            || body.is_some()
-            || matches!(order, OrderRule::By(_))
-            || assignments.iter().any(by_jq);
+        let needs_value =
+            body.is_some() || matches!(order, OrderRule::By(_)) || assignments.iter().any(by_jq);
+        let digest = digest::of_options(options, &assignments);
         Ok(Self {
-            key: options.key.clone(),
             endpoint,
             filter,
+            key,
             body,
             assignments,
             exclude: options.exclude.iter().cloned().collect::<HashSet<_>>(),
@@ -223,10 +226,11 @@ impl Mapping {
             infer_types: options.infer_types,
             order,
             needs_value,
+            digest,
         })
     }
 
-    /// Checks that every field a `--map` names is a column of a CSV input.
+    /// Checks that every field a `--map` names is a column of a CSV input, and the one of `--key`.
     ///
     /// # Errors
     /// The first that is not.
@@ -235,21 +239,31 @@ impl Mapping {
         input: &str,
         columns: impl Iterator<Item = &'c str> + Clone,
     ) -> Result<(), Error> {
+        let has = |column: &str| columns.clone().any(|name| name == column);
+        let unknown = |option, text: &str, column: &str| Error::UnknownColumn {
+            option,
+            text: text.to_owned(),
+            column: column.to_owned(),
+            input: input.to_owned(),
+            nearest: jq::nearest(column, columns.clone()).map(str::to_owned),
+        };
         for assignment in &self.assignments {
             if let Source::Expression(Expression::Field(column)) = &assignment.from
-                && !columns.clone().any(|name| name == column)
+                && !has(column)
             {
-                return Err(Error::UnknownColumn {
-                    text: assignment.option.clone(),
-                    column: column.clone(),
-                    input: input.to_owned(),
-                    nearest: jq::nearest(column, columns).map(str::to_owned),
-                });
+                return Err(unknown("--map", &assignment.option, column));
             }
+        }
+        // A jq path may miss on purpose where it fills a parameter; as a key it would leave no record valid.
+        if let Some(key) = &self.key
+            && let Some(column) = key.expression.attribute()
+            && !has(column)
+        {
+            return Err(unknown("--key", &key.option, column));
         }
         for name in self.endpoint.placeholders() {
             let filled = self.assignments.iter().any(|assignment| assignment.target.name == name);
-            if !filled && !columns.clone().any(|column| column == name && !self.exclude.contains(column)) {
+            if !filled && (!has(name) || self.exclude.contains(name)) {
                 return Err(Error::UnfilledPlaceholder {
                     name: name.to_owned(),
                     input: input.to_owned(),
@@ -301,6 +315,12 @@ fn assignment<'t>(
     }
     let below = below.into_iter().map(str::to_owned).collect();
     Ok((Target { place, name: name.to_owned(), below }, right))
+}
+
+fn key(text: &str) -> Result<Key, Error> {
+    let expression =
+        Expression::compile(text).map_err(|source| Error::Program { option: "--key".to_owned(), source })?;
+    Ok(Key { option: text.to_owned(), expression })
 }
 
 fn program(option: &str, text: Option<&str>) -> Result<Option<Program>, Error> {

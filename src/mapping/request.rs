@@ -38,14 +38,6 @@ impl Request {
         let body = self.body.as_ref().map(|body| serde_json::from_slice::<Value>(body)).transpose().ok()?;
         Some(json!({"path": path, "query": query.unwrap_or_default(), "body": body}))
     }
-
-    /// Tells one request from another.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 16] {
-        use sha2::Digest as _;
-        let h = sha2::Sha256::digest(format!("{:?}", (&self.method, &self.url, &self.body)));
-        h[..16].try_into().unwrap_or_default()
-    }
 }
 
 /// The path parameters of a URL that is a template's, by the template's names.

@@ -1,5 +1,8 @@
 //! Tables of records and what becomes of them; the templates are the embedded ones.
 
+mod digests;
+mod looks;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

@@ -131,7 +131,7 @@ fn runs_on_a_disk_that_is_full_lose_nothing_and_do_nothing_twice() {
 }
 
 /// Does something to journal, output and summary.
-type Harm = dyn Fn(&mut Vec<Value>, &mut Vec<u8>, &mut Value);
+type Harm<'a> = dyn Fn(&mut Vec<Value>, &mut Vec<u8>, &mut Value) + 'a;
 
 /// One run without kills and without a ledger, which leaves nothing to blame; then each harm done to it is seen.
 #[test]
