@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use uuid::Uuid;
 
@@ -125,6 +126,8 @@ fn connect(path: &Path, real: &Path, mode: OpenFlags) -> Result<Connection, Erro
     let connect = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(real, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(PATIENCE)?;
+        // A plan is made once, not anew for every value that is looked up.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(connection)
     };
     connect().map_err(|error| cannot_open(path, error))

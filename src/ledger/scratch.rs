@@ -3,6 +3,7 @@
 //!
 //! It knows no ledger; a key is bytes.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Result};
 
 use super::Error;
@@ -24,6 +25,7 @@ impl Scratch {
     fn open() -> Result<Self> {
         // No name: a private file in the system's place for such, removed as soon as it is open.
         let connection = Connection::open("")?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "cache_size", CACHE)?;
         connection.pragma_update(None, "journal_mode", "OFF")?;
         connection.pragma_update(None, "synchronous", "OFF")?;
