@@ -5,6 +5,7 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::address::path_and_query;
 use super::{Assignment, Empty, Options, Request, Source};
 
 impl Request {
@@ -96,15 +97,4 @@ fn sorted(body: &[u8]) -> Option<Vec<u8>> {
     let mut value: Value = serde_json::from_slice(body).ok()?;
     value.sort_all_objects();
     serde_json::to_vec(&value).ok()
-}
-
-/// What follows the origin of an absolute URL.
-pub(super) fn path_and_query(url: &str) -> (&str, &str) {
-    let behind = url.find("://").map_or(url, |at| &url[at + 3..]);
-    let tail = behind.find(['/', '?']).map_or("/", |at| &behind[at..]);
-    match tail.split_once('?') {
-        Some(("", query)) => ("/", query),
-        Some(found) => found,
-        None => (tail, ""),
-    }
 }

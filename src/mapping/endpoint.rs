@@ -34,6 +34,15 @@ pub(super) enum EndpointKind {
     },
 }
 
+/// What a repeat does where only the method is known.
+pub(super) fn effect_of_method(method: &http::Method) -> Effect {
+    match method.as_str() {
+        "GET" => Effect::Read,
+        "PUT" | "DELETE" => Effect::Idempotent,
+        _ => Effect::NonIdempotent,
+    }
+}
+
 /// A template behind a base URL.
 #[derive(Debug)]
 pub(super) struct Aim {
@@ -71,13 +80,10 @@ impl Endpoint {
         effect: Option<Effect>,
         known: Option<Arc<EndpointTemplate>>,
     ) -> Self {
-        let by_method = match method.as_str() {
-            "GET" => Effect::Read,
-            "PUT" | "DELETE" => Effect::Idempotent,
-            _ => Effect::NonIdempotent,
-        };
         let known = known.filter(|_| effect.is_none());
-        let effect = effect.or(known.as_ref().map(|template| template.effect)).unwrap_or(by_method);
+        let effect = effect
+            .or(known.as_ref().map(|template| template.effect))
+            .unwrap_or_else(|| effect_of_method(&method));
         Self { kind: EndpointKind::Manual { method, url, effect, known } }
     }
 

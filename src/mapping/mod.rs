@@ -4,6 +4,7 @@
 //! `filtered` and `invalid`. What a record decides is confined: it fills parameters, never the host, the path or a
 //! header (`confine`).
 
+mod address;
 mod coerce;
 mod confine;
 mod digest;
@@ -12,8 +13,10 @@ mod endpoint;
 mod expression;
 mod invalid;
 mod look;
+mod masked;
 mod notes;
 mod options;
+mod recorded;
 mod render;
 mod request;
 pub mod sample;
@@ -25,6 +28,7 @@ pub use invalid::Invalid;
 pub use look::Looked;
 pub use notes::Notes;
 pub use options::{Empty, Error, Options, Order};
+pub use recorded::Recorded;
 pub use request::Request;
 
 use std::collections::HashSet;

@@ -5,18 +5,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::jq;
-use crate::template::{EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, REDACTED, Shape};
+use crate::template::{EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, Shape};
 
 use super::draft::Draft;
 use super::endpoint::{Aim, EndpointKind};
 use super::invalid::{Invalid, unfit};
 use super::notes::Notes;
-use super::request::path_parameters;
-use super::{Mapping, OrderRule, Request, coerce};
+use super::{Mapping, OrderRule, Request, address, coerce, masked};
 
 type Call = Result<Request, Invalid>;
 
@@ -67,7 +65,8 @@ impl Mapping {
         let one = |body: Option<Value>| {
             let rendered = url.render(|name| draft.path.get(name), &Map::new());
             let url_text = rendered.map_err(|all| Invalid::fields(all.into_iter().map(unfit).collect()))?;
-            let text = body.as_ref().map(fixed).transpose()?;
+            masked::check_url(&url_text, [&draft.path])?;
+            let text = body.as_ref().map(masked::fixed).transpose()?;
             let mut request = Request {
                 method: method.clone(),
                 url: url_text,
@@ -77,8 +76,10 @@ impl Mapping {
                 template: known.clone(),
             };
             if let Some(template) = known {
-                let path = path_parameters(template, &request.url);
-                judge(&mut request_value(path, Map::new(), body), template, &mut request);
+                let (path, query) = address::path_and_query(&request.url);
+                let path = address::path_values(&template.path, path).unwrap_or_default();
+                let query = address::query_values(query);
+                judge(&mut request_value(path, query, body), template, &mut request);
             }
             Ok(request)
         };
@@ -221,8 +222,9 @@ impl Render<'_> {
                 return Err(Invalid::fields(problems.into_iter().map(|p| self.suited(p)).collect()));
             }
         };
+        masked::check_url(&url, path.as_object().into_iter().chain(query.as_object()))?;
         let sent = template.body.is_some() || template.method == http::Method::POST;
-        let text = sent.then(|| fixed(&body)).transpose()?;
+        let text = sent.then(|| masked::fixed(&body)).transpose()?;
         let mut request = Request {
             method: template.method.clone(),
             url,
@@ -253,53 +255,22 @@ impl Render<'_> {
 }
 
 /// Effect and lane of a request, where they depend on its values.
-fn judge(value: &mut jq::Val, template: &EndpointTemplate, request: &mut Request) {
+pub(super) fn judge(value: &mut jq::Val, template: &EndpointTemplate, request: &mut Request) {
     request.effect = request.effect.stricter(template.effect_of(value));
     request.lane = template.order_of(value);
 }
 
 /// What conditions look at: `{path, query, body}`.
-fn request_value(path: Map<String, Value>, query: Map<String, Value>, body: Option<Value>) -> jq::Val {
+pub(super) fn request_value(
+    path: Map<String, Value>,
+    query: Map<String, Value>,
+    body: Option<Value>,
+) -> jq::Val {
     jq::from_json_owned(Value::Object(Map::from_iter([
         ("path".to_owned(), Value::Object(path)),
         ("query".to_owned(), Value::Object(query)),
         ("body".to_owned(), body.unwrap_or(Value::Null)),
     ])))
-}
-
-/// The body's bytes, the same at every attempt. A value we masked in an earlier answer must not be written back.
-fn fixed(body: &Value) -> Result<Bytes, Invalid> {
-    // Writing a value into memory cannot fail.
-    let text = serde_json::to_vec(body).unwrap_or_default();
-    if memchr::memmem::find(&text, REDACTED.as_bytes()).is_some() {
-        return Err(Invalid::fields(vec![Problem {
-            field: masked_field(body).unwrap_or_default(),
-            value: Some(format!("\"{REDACTED}\"")),
-            rule: "the real value: this one was masked in an event".to_owned(),
-            hint: Some(
-                "map the field from where the real value is kept, or leave it out with `--exclude`"
-                    .to_owned(),
-            ),
-        }]));
-    }
-    Ok(Bytes::from(text))
-}
-
-fn masked_field(value: &Value) -> Option<String> {
-    let join = |name: &str, below: String| {
-        if below.is_empty() { name.to_owned() } else { format!("{name}.{below}") }
-    };
-    match value {
-        Value::String(text) => text.contains(REDACTED).then(String::new),
-        Value::Object(members) => {
-            members.iter().find_map(|(name, value)| masked_field(value).map(|below| join(name, below)))
-        }
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(i, value)| masked_field(value).map(|below| join(&format!("[{i}]"), below))),
-        _ => None,
-    }
 }
 
 /// JSON null where the schema has no null means: not there.

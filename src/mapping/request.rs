@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::template::{Effect, EndpointTemplate};
+
+use super::address;
 
 /// One call, rendered from a record.
 #[derive(Clone, Debug)]
@@ -33,38 +34,10 @@ impl Request {
     #[must_use]
     pub fn value(&self) -> Option<Value> {
         let template = self.template.as_ref()?;
-        let path = path_parameters(template, &self.url);
-        let query = self.url.split_once('?').map(|(_, query)| query_parameters(query));
+        let (path, query) = address::path_and_query(&self.url);
+        let path = address::path_values(&template.path, path).unwrap_or_default();
+        let query = address::query_values(query);
         let body = self.body.as_ref().map(|body| serde_json::from_slice::<Value>(body)).transpose().ok()?;
-        Some(json!({"path": path, "query": query.unwrap_or_default(), "body": body}))
+        Some(json!({"path": path, "query": query, "body": body}))
     }
-}
-
-/// The path parameters of a URL that is a template's, by the template's names.
-pub(super) fn path_parameters(template: &EndpointTemplate, url: &str) -> Map<String, Value> {
-    let path = url.split('?').next().unwrap_or_default();
-    // The base URL stands in front; the template's path begins at one of the slashes.
-    let found =
-        path.rmatch_indices('/').find_map(|(at, _)| template.path.captures(&path[at..])).unwrap_or_default();
-    found.into_iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect()
-}
-
-/// The parameters of a query; those that are there several times become lists.
-pub(super) fn query_parameters(query: &str) -> Map<String, Value> {
-    let mut parameters = Map::new();
-    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-        let (name, value) = (percent_decode_str(name).decode_utf8_lossy(), decoded(value));
-        match parameters.get_mut(name.as_ref()) {
-            None => {
-                parameters.insert(name.into_owned(), value);
-            }
-            Some(Value::Array(several)) => several.push(value),
-            Some(one) => *one = json!([one.take(), value]),
-        }
-    }
-    parameters
-}
-
-fn decoded(text: &str) -> Value {
-    Value::String(percent_decode_str(text).decode_utf8_lossy().into_owned())
 }

@@ -10,8 +10,7 @@ use serde_json::{Map, Value};
 use crate::record::{CellFormat, Content, Header, Position, Record};
 use crate::template::{EndpointTemplate, Expectation, ExpectedRequest, Sample};
 
-use super::request::query_parameters;
-use super::{Endpoint, Invalid, Mapped, Mapping, Notes, Options, Request};
+use super::{Endpoint, Invalid, Mapped, Mapping, Notes, Options, Request, address};
 
 const BASE_URL: &str = "https://api.example/v2";
 
@@ -24,24 +23,7 @@ pub fn run(
     routed: Option<Arc<EndpointTemplate>>,
     sample: &Sample,
 ) -> Result<(), String> {
-    let endpoint =
-        Endpoint::template(BASE_URL, Arc::clone(template), routed).map_err(|error| error.to_string())?;
-    let pairs =
-        |pairs: &[(String, String)]| pairs.iter().map(|(target, text)| format!("{target}={text}")).collect();
-    let options = Options {
-        map: pairs(&sample.map),
-        set: pairs(&sample.set),
-        exclude: sample.exclude.clone(),
-        ..Options::default()
-    };
-    let mapping = Mapping::compile(&options, endpoint).map_err(|error| error.to_string())?;
-    let record = record(sample)?;
-    let object = record.object().map_err(|fault| fault.message)?;
-    let calls = match mapping.map(&record, object, &mut Notes::default()) {
-        Mapped::Filtered => Vec::new(),
-        Mapped::Invalid(invalid) => vec![Err(invalid)],
-        Mapped::Calls(calls) => calls,
-    };
+    let calls = calls(template, routed, sample)?;
     match &sample.expect {
         Expectation::Requests(expected) => requests(expected, &calls),
         Expectation::Invalid { field, says, hint } => {
@@ -60,6 +42,32 @@ pub fn run(
             }
         }
     }
+}
+
+/// The calls that the sample record makes.
+pub(super) fn calls(
+    template: &Arc<EndpointTemplate>,
+    routed: Option<Arc<EndpointTemplate>>,
+    sample: &Sample,
+) -> Result<Vec<Result<Request, Invalid>>, String> {
+    let endpoint =
+        Endpoint::template(BASE_URL, Arc::clone(template), routed).map_err(|error| error.to_string())?;
+    let pairs =
+        |pairs: &[(String, String)]| pairs.iter().map(|(target, text)| format!("{target}={text}")).collect();
+    let options = Options {
+        map: pairs(&sample.map),
+        set: pairs(&sample.set),
+        exclude: sample.exclude.clone(),
+        ..Options::default()
+    };
+    let mapping = Mapping::compile(&options, endpoint).map_err(|error| error.to_string())?;
+    let record = record(sample)?;
+    let object = record.object().map_err(|fault| fault.message)?;
+    Ok(match mapping.map(&record, object, &mut Notes::default()) {
+        Mapped::Filtered => Vec::new(),
+        Mapped::Invalid(invalid) => vec![Err(invalid)],
+        Mapped::Calls(calls) => calls,
+    })
 }
 
 fn record(sample: &Sample) -> Result<Record, String> {
@@ -114,7 +122,7 @@ fn body(request: &Request) -> Option<Value> {
 fn behind_base(url: &str) -> (&str, Map<String, Value>) {
     let behind = url.strip_prefix(BASE_URL).unwrap_or(url);
     let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
-    (path, query_parameters(query))
+    (path, address::query_values(query))
 }
 
 fn wanted(expected: &[ExpectedRequest]) -> String {
