@@ -3,7 +3,9 @@
 
 mod support;
 
-use support::Program;
+use std::sync::Arc;
+
+use support::{Program, Reply, Server};
 
 const ROOMS: &str = "name,size\nhall,30\n";
 
@@ -32,6 +34,27 @@ fn no_two_outputs_may_be_one_file() {
             .run()
             .exits(78)
             .says("same");
+    }
+}
+
+#[test]
+fn a_ledger_is_no_output_whatever_it_is_called() {
+    for option in ["--output", "--dead-letters", "--summary-json"] {
+        let server = Server::answering(vec![Reply::ok()]);
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let run = |words: &[&str]| {
+            let program = server.run("create-room --ledger run.ledger").without_own_summary().args(words);
+            program.stdin(r#"{"name":"a"}"#).within(&folder).run()
+        };
+        // New, and by another name once it holds something.
+        run(&[option, "run.ledger"]).exits(78).says("run.ledger");
+        run(&[]).exits(0);
+        std::os::unix::fs::symlink("run.ledger", folder.path().join("other")).unwrap();
+        run(&[option, "other"]).exits(78).says("other");
+        assert_eq!(server.received().len(), 1, "{option}");
+        // It is as it was.
+        run(&[]).exits(0);
+        assert_eq!(server.received().len(), 1, "{option}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Limits of the machine: files that may not grow or not be made, few open files. The exit code is honest, the counts
-//! add up, and a message names what happened. Full disks and readers that leave are in `stopping.rs`.
+//! add up, and a message names what happened. Full disks and readers that leave are in `stopping.rs`, disks that are
+//! full in the middle of a run with a ledger in `kill_sweep`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
@@ -57,7 +58,7 @@ fn a_file_that_may_not_grow_is_74_and_every_event_is_written_or_told() {
 fn a_place_where_no_file_can_be_made_is_78_before_the_first_call() {
     // Neither is open even to root: there are no new files in `/proc`, and none below a file.
     for path in ["/proc/roompipe", "rooms.jsonl/below"] {
-        for option in ["--output", "--dead-letters"] {
+        for option in ["--output", "--dead-letters", "--ledger"] {
             let server = Server::answering(vec![Reply::ok()]);
             server
                 .run("create-room rooms.jsonl")

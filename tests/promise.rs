@@ -7,10 +7,13 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{Emulator, Ran, STANDUP};
+use support::{Emulator, Program, Ran, STANDUP};
 
 /// One line of an input.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +116,7 @@ impl Case {
         (0..).zip(&self.lines).map(|(number, line)| line.write(number) + "\n").collect()
     }
 
-    fn run(&self, emulator: &Emulator) -> support::Program {
+    fn run(&self, emulator: &Emulator) -> Program {
         let words = format!("--format jsonl --max-attempts 2 --concurrency {}", self.concurrency);
         let optional = if self.endpoint == "create-room" { "description" } else { "type" };
         let mapping = self.mapping.iter().copied().flatten();
@@ -163,7 +166,7 @@ fn adds_up(case: &Case, ran: &Ran) {
 }
 
 /// A message that is told as delivered was sent once, one that is told as refused or not sent was not.
-fn is_true(ran: &Ran, journal: &[Value]) {
+fn is_true(events: &[Value], journal: &[Value]) {
     let mut sent: BTreeMap<(String, String), u64> = BTreeMap::new();
     for effect in journal.iter().flat_map(|call| call["effects"].as_array().unwrap()) {
         if effect["kind"] == "message.sent" {
@@ -172,7 +175,7 @@ fn is_true(ran: &Ran, journal: &[Value]) {
         }
     }
     assert!(sent.values().all(|times| *times == 1), "{sent:?}");
-    for event in ran.events() {
+    for event in events {
         let body = &event["data"]["request"]["body"];
         let Some(text) = body["message"].as_str() else { continue };
         let times = sent.get(&(text.to_owned(), body["role"].to_string())).copied().unwrap_or_default();
@@ -189,8 +192,60 @@ fn cases() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20, ..ProptestConfig::default() }
 }
 
+/// Each call's outcome by its latest generation; what was told before it is history.
+fn latest(events: Vec<Value>) -> Vec<Value> {
+    let mut latest: BTreeMap<(u64, u64), Value> = BTreeMap::new();
+    for event in events {
+        let data = &event["data"];
+        let call = (data["records"][0]["number"].as_u64().unwrap(), data["call"]["index"].as_u64().unwrap());
+        let generation = |event: &Value| event["data"]["generation"].as_u64().unwrap();
+        if latest.get(&call).is_none_or(|known| generation(known) <= generation(&event)) {
+            latest.insert(call, event);
+        }
+    }
+    latest.into_values().collect()
+}
+
+/// Runs a case with a ledger, killed after each of these times in milliseconds, and then let alone.
+fn with_kills(case: &Case, kills: &[u64]) {
+    let emulator = Emulator::start();
+    emulator.play(&case.faults.join(","), case.seed);
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let command = || {
+        let files = "--ledger run.ledger --output out.jsonl --dead-letters dead.jsonl";
+        case.run(&emulator).line(files).within(&folder)
+    };
+    for after in kills {
+        let mut running = command().start();
+        running.write(case.input().as_bytes());
+        thread::sleep(Duration::from_millis(*after));
+        running.kill();
+    }
+    let ran = command().run();
+    assert!([0, 1].contains(&ran.code), "exit {}: {}", ran.code, ran.stderr);
+    let summary = ran.summary();
+    assert_eq!(summary["read"].as_u64(), Some(case.lines.len() as u64), "{}", ran.stderr);
+    let events = latest(ran.lines("out.jsonl"));
+    let told = by_events(&events);
+    let count = |outcome: &str| told.values().filter(|found| **found == rank(outcome)).count() as u64;
+    for outcome in ["unknown", "failed", "rejected", "invalid"] {
+        assert_eq!(ran.count(outcome), count(outcome), "{outcome}: {summary}\n{}", ran.stderr);
+    }
+    assert_eq!(ran.count("delivered") + ran.count("skipped"), count("delivered"), "{summary}");
+    assert_eq!(ran.count("filtered"), (case.lines.len() - told.len()) as u64, "{summary}");
+    is_true(&events, &emulator.journal());
+}
+
 proptest! {
     #![proptest_config(cases())]
+
+    #[test]
+    fn and_so_they_are_whenever_the_run_is_killed(
+        case in case(),
+        kills in prop::collection::vec(0_u64..400, 1..4),
+    ) {
+        with_kills(&case, &kills);
+    }
 
     #[test]
     fn records_in_are_outcomes_out(case in case()) {
@@ -199,6 +254,6 @@ proptest! {
         let ran = case.run(&emulator).run();
         prop_assert!([0, 1].contains(&ran.code), "exit {}: {}", ran.code, ran.stderr);
         adds_up(&case, &ran);
-        is_true(&ran, &emulator.journal());
+        is_true(&ran.events(), &emulator.journal());
     }
 }

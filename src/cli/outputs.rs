@@ -68,6 +68,10 @@ impl Opened {
             Input::File(path) => path.as_path(),
             Input::Stdin => stdin,
         }));
+        if let Some(path) = ledger {
+            // It is open, and so it is there. Nothing else may write into it, least of all cut off its last "line".
+            claims.enter(path, &std::fs::metadata(path)?).map_err(refused)?;
+        }
         let mut claim = |path: &Path, mode| claims.claim(path, mode).map_err(refused);
         let mut optional = |path: Option<&PathBuf>, mode| {
             path.map(|path| claim(path, mode).map(|claim| (path.clone(), claim))).transpose()
