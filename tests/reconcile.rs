@@ -6,11 +6,9 @@ mod support;
 
 use std::fs;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use roompipe::call::{Backoff, BodyKind, Call, Credentials, Proxy, Reason, Sender, Settings, Settled};
-use roompipe::emulator::{self, Faults};
 use roompipe::exit::ExitCode;
 use roompipe::mapping::{Endpoint, Mapped, Mapping, Notes, Options, Request};
 use roompipe::outcome::Outcome;
@@ -18,60 +16,29 @@ use roompipe::pipeline::Reconciler;
 use roompipe::record::{Content, Position, Record};
 use roompipe::template::{Catalog, EndpointTemplate};
 use serde_json::{Value, json};
-use support::{ACCESS_KEY, Program, Reply, SECRET, STANDUP, Server, TOWNHALL, got, jsonl, keys, repository};
-use tempfile::TempDir;
-use tokio::sync::oneshot;
+use support::{
+    ACCESS_KEY, Emulator, Program, Reply, SECRET, STANDUP, Server, TOWNHALL, got, jsonl, keys, repository,
+};
 
 const PAGE: &str = "https://demo.app.100ms.live/meeting/abc-defg-hij";
 
-/// An emulator on a thread of this process, whose clock may be off.
-struct Emulated {
-    base_url: String,
-    folder: TempDir,
-    /// Ends it when it is dropped.
-    _stop: oneshot::Sender<()>,
+/// An emulator with these faults, whose clock is off by so many seconds.
+fn emulator(faults: &str, clock_offset: i64) -> Emulator {
+    let faults = if faults.is_empty() { String::new() } else { format!("--faults {faults}") };
+    Emulator::with(&format!("--clock-offset {clock_offset} {faults}"))
 }
 
-impl Emulated {
-    fn new(faults: &str, clock_offset_s: i64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let base_url = format!("http://{}/v2", listener.local_addr().unwrap());
-        let settings = emulator::Settings {
-            faults: Faults::read(faults, 0).unwrap(),
-            clock_offset_s,
-            journal: Some(folder.path().join("journal")),
-            ..emulator::Settings::default()
-        };
-        let (stop, stopped) = oneshot::channel();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                emulator::run(listener, settings, async { drop(stopped.await) }).await.unwrap();
-            });
-        });
-        Self { base_url, folder, _stop: stop }
-    }
+/// The ids of the streams that were started.
+fn started(emulator: &Emulator) -> Vec<String> {
+    let journal = emulator.journal();
+    let effects = journal.iter().flat_map(|call| call["effects"].as_array().unwrap());
+    let started = effects.filter(|effect| effect["kind"] == "stream.started");
+    started.map(|effect| effect["id"].as_str().unwrap().to_owned()).collect()
+}
 
-    fn journal(&self) -> Vec<Value> {
-        let lines = fs::read_to_string(self.folder.path().join("journal")).unwrap();
-        lines.lines().map(|line| line.parse().unwrap()).collect()
-    }
-
-    /// The ids of the streams that were started.
-    fn started(&self) -> Vec<String> {
-        let journal = self.journal();
-        let effects = journal.iter().flat_map(|call| call["effects"].as_array().unwrap());
-        let started = effects.filter(|effect| effect["kind"] == "stream.started");
-        started.map(|effect| effect["id"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// How many calls of this method were answered, or met a fault; a refused token is another matter.
-    fn count(&self, method: &str) -> usize {
-        self.journal().iter().filter(|call| call["method"] == method && call["status"] != 401).count()
-    }
+/// How many calls of this method came; a refused token is another matter.
+fn count(emulator: &Emulator, method: &str) -> usize {
+    emulator.journal().iter().filter(|call| call["method"] == method && call["status"] != 401).count()
 }
 
 /// What makes calls of an API, and finds out about them.
@@ -151,7 +118,7 @@ async fn a_start_that_was_applied_is_found_whatever_the_servers_clock_says() {
         ("no-answer-after", 0, &live),
         ("status-after=500", -86_400, &live),
     ] {
-        let emulator = Emulated::new(&format!("{fault}@POST/**"), offset);
+        let emulator = emulator(&format!("{fault}@POST/**"), offset);
         let bench = Bench::new(&emulator.base_url);
         let request = bench.request("start-live-stream", record);
         assert!(bench.reconciler.can(&request));
@@ -172,13 +139,13 @@ async fn a_start_that_was_applied_is_found_whatever_the_servers_clock_says() {
             "{case}"
         );
         let stream = body(&settled);
-        assert_eq!(emulator.started(), [stream["id"].as_str().unwrap()], "{case}");
+        assert_eq!(started(&emulator), [stream["id"].as_str().unwrap()], "{case}");
         assert_eq!(
             (&stream["room_id"], &stream["meeting_url"]),
             (&record["room_id"], &record["meeting_url"]),
             "{case}"
         );
-        assert_eq!((emulator.count("POST"), emulator.count("GET")), (1, 2), "{case}");
+        assert_eq!((count(&emulator, "POST"), count(&emulator, "GET")), (1, 2), "{case}");
     }
 }
 
@@ -187,34 +154,34 @@ async fn a_start_that_was_not_applied_stays_unknown() {
     for (fault, offset) in
         [("reset-before", 0), ("close-before", 300), ("reset-before", -300), ("no-answer", 0), ("500", 0)]
     {
-        let emulator = Emulated::new(&format!("{fault}@POST/**"), offset);
+        let emulator = emulator(&format!("{fault}@POST/**"), offset);
         let bench = Bench::new(&emulator.base_url);
         let settled = bench.settle(&bench.start()).await;
         assert_eq!((settled.outcome, settled.reconciled), (Outcome::Unknown, false), "{fault} {settled:?}");
         assert!(settled.error.is_some(), "{fault} {settled:?}");
-        assert_eq!((emulator.count("POST"), emulator.count("GET")), (1, 1), "{fault}");
+        assert_eq!((count(&emulator, "POST"), count(&emulator, "GET")), (1, 1), "{fault}");
     }
 }
 
 #[tokio::test]
 async fn of_two_streams_that_match_none_is_taken() {
-    let emulator = Emulated::new("", 0);
+    let emulator = emulator("", 0);
     let bench = Bench::new(&emulator.base_url);
     let (request, before) = (bench.start(), SystemTime::now());
     let stop = Request { url: request.url.replace("/start", "/stop"), ..request.clone() };
     assert_eq!(bench.send(&request).await.outcome, Outcome::Delivered);
     let found = bench.reconciler.find(&bench.sender, &request, before).await.unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&found.body).unwrap()["id"], emulator.started()[0]);
+    assert_eq!(serde_json::from_slice::<Value>(&found.body).unwrap()["id"], started(&emulator)[0]);
     for call in [&stop, &request] {
         assert_eq!(bench.send(call).await.outcome, Outcome::Delivered);
     }
-    assert_eq!(emulator.started().len(), 2);
+    assert_eq!(started(&emulator).len(), 2);
     assert_eq!(bench.reconciler.find(&bench.sender, &request, before).await, None);
 }
 
 #[tokio::test]
 async fn only_what_is_unknown_and_has_a_read_is_read_about() {
-    let emulator = Emulated::new("reset-after@POST/active-rooms/**,status=403@POST/external-streams/**", 0);
+    let emulator = emulator("reset-after@POST/active-rooms/**,status=403@POST/external-streams/**", 0);
     let bench = Bench::new(&emulator.base_url);
     let message = bench.request("send-message", &json!({"room_id": STANDUP, "message": "hello"}));
     assert!(!bench.reconciler.can(&message));
@@ -228,14 +195,14 @@ async fn only_what_is_unknown_and_has_a_read_is_read_about() {
         let settled = bench.settle(&request).await;
         assert_eq!((settled.outcome, settled.reconciled), (outcome, false), "{settled:?}");
     }
-    assert_eq!(emulator.count("GET"), 0);
+    assert_eq!(count(&emulator, "GET"), 0);
     let nothing = Reconciler::default();
     assert!(!nothing.can(&bench.start()));
 }
 
 #[tokio::test]
 async fn a_run_that_ends_reads_nothing() {
-    let emulator = Emulated::new("reset-after@POST/**", 0);
+    let emulator = emulator("reset-after@POST/**", 0);
     let bench = Bench::new(&emulator.base_url);
     let request = bench.start();
     let settled = bench.send(&request).await;
@@ -403,10 +370,10 @@ fn a_run_delivers_a_start_whose_answer_was_lost() {
     // The answer to the second start is lost; a server that is behind refuses the first token.
     for (fault, offset) in [("reset-after:only2", 0), ("reset-after:only2", 300), ("cut-body:only3", -300)] {
         let (fault, when) = fault.split_once(':').unwrap();
-        let emulator = Emulated::new(&format!("{fault}@POST/live-streams/room/*/start:{when}"), offset);
+        let emulator = emulator(&format!("{fault}@POST/live-streams/room/*/start:{when}"), offset);
         let records = [STANDUP, TOWNHALL].map(|room| json!({"room_id": room, "meeting_url": PAGE}));
         let command = "start-live-stream --concurrency 1";
-        let ran = Program::against(&emulator.base_url).line(command).stdin(jsonl(records)).run().exits(0);
+        let ran = emulator.run(command).stdin(jsonl(records)).run().exits(0);
         assert_eq!(ran.count("delivered"), 2);
         // The read is no call of a record.
         assert_eq!(ran.summary()["calls"], 2);
@@ -419,26 +386,26 @@ fn a_run_delivers_a_start_whose_answer_was_lost() {
         assert_eq!(keys(&answered["data"]), [&members[..], &["error"]].concat());
         assert_eq!((&lost["type"], &lost["data"]["reconciled"]), (&json!("call.delivered"), &json!(true)));
         assert_eq!((&lost["data"]["attempts"], &lost["data"]["error"]), (&json!(1), &Value::Null));
-        let started = emulator.started();
+        let started = started(&emulator);
         let told: Vec<_> = events.iter().map(|event| &event["data"]["response"]["body"]["id"]).collect();
         assert_eq!(told, started.iter().collect::<Vec<_>>());
         let same = |event: &Value| keys(&event["data"]["response"]["body"]).join(" ");
         assert_eq!(same(lost), same(answered), "the item is what the answer would have been");
-        assert_eq!((emulator.count("POST"), emulator.count("GET")), (2, 1));
+        assert_eq!((count(&emulator, "POST"), count(&emulator, "GET")), (2, 1));
     }
 }
 
 #[test]
 fn a_run_leaves_a_start_unknown_that_no_read_shows() {
-    let emulator = Emulated::new("reset-before@POST/**", 0);
+    let emulator = emulator("reset-before@POST/**", 0);
     let record = jsonl([json!({"room_id": STANDUP, "meeting_url": PAGE})]);
-    let ran = Program::against(&emulator.base_url).line("start-live-stream").stdin(record).run().exits(1);
+    let ran = emulator.run("start-live-stream").stdin(record).run().exits(1);
     assert_eq!(ran.count("unknown"), 1);
     let data = &ran.events()[0]["data"];
     assert_eq!((&data["outcome"], &data["error"]["code"]), (&json!("unknown"), &json!("reset")));
     assert!(data.get("reconciled").is_none() && data["response"].is_null(), "{data}");
-    assert_eq!((emulator.count("POST"), emulator.count("GET")), (1, 1));
-    assert!(emulator.started().is_empty());
+    assert_eq!((count(&emulator, "POST"), count(&emulator, "GET")), (1, 1));
+    assert!(started(&emulator).is_empty());
 }
 
 /// By another endpoint's route, and by its URL alone; with the form of output that shows nothing but the answer.
@@ -456,15 +423,15 @@ fn every_way_to_start_a_stream_is_read_about() {
             "GET /v2/live-streams",
         ),
     ] {
-        let emulator = Emulated::new("reset-after@POST/**", 0);
-        let program = Program::against(&emulator.base_url).line(command).line("--emit body");
+        let emulator = emulator("reset-after@POST/**", 0);
+        let program = emulator.run(command).line("--emit body");
         let ran = program.stdin(jsonl([record])).run().exits(0);
         let answers = ran.events();
-        assert_eq!(answers.iter().map(|answer| &answer["id"]).collect::<Vec<_>>(), [&emulator.started()[0]]);
+        assert_eq!(answers.iter().map(|answer| &answer["id"]).collect::<Vec<_>>(), [&started(&emulator)[0]]);
         assert!(!ran.text().contains("stream-key"), "{}", ran.text());
         let journal = emulator.journal();
         assert!(got(&journal)[1].starts_with(list), "{command}: {:?}", got(&journal));
-        assert_eq!((emulator.count("POST"), emulator.count("GET")), (1, 1), "{command}");
+        assert_eq!((count(&emulator, "POST"), count(&emulator, "GET")), (1, 1), "{command}");
     }
 }
 
