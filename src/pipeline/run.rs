@@ -198,7 +198,7 @@ impl Run {
         }
         // Until here: the last events may take long to be written, and a signal must end that, too.
         watch.abort();
-        let report = end.report(&board, started.elapsed(), self.stop.reasons());
+        let report = end.report(&board, started.elapsed(), self.stop.reasons(), closing.is_some());
         Ok(match closing {
             Some(closing) => closed(closing, report),
             None => report,
@@ -345,13 +345,22 @@ impl End {
         self.emit_failed(std::mem::take(&mut *workshop.emit_failures()));
     }
 
-    fn report(mut self, board: &Board, elapsed: Duration, stopped: Vec<Reason>) -> Report {
+    fn report(
+        mut self,
+        board: &Board,
+        elapsed: Duration,
+        stopped: Vec<Reason>,
+        remembers: bool,
+    ) -> Report {
         let mut tally = std::mem::take(&mut *board.tally());
         let untold = tally.records_read() - tally.settled();
         if untold > 0 {
             (0..untold).for_each(|_| tally.record(Outcome::Pending));
-            let text = format!("records read and neither sent nor told of: {untold}");
-            self.messages.push(Message { text, hint: None });
+            // With a ledger what is pending is never told of: the next run does it.
+            if !remembers {
+                let text = format!("records read and neither sent nor told of: {untold}");
+                self.messages.push(Message { text, hint: None });
+            }
         }
         let mut exit = self.exit.map_or(tally.exit(), |exit| exit.worst(tally.exit()));
         for reason in &stopped {

@@ -96,7 +96,7 @@ pub(super) fn entry(work: &Work, plan: &Plan, settled: &Settled) -> Option<Entry
         content: plan.content,
         request: plan.request,
         maybe_applied: settled.maybe_applied,
-        first_attempt: plan.first_attempt.or_else(|| settled.first_attempt.and_then(millis)),
+        first_attempt: settled.first_attempt.and_then(millis),
         settled: jiff::Timestamp::now().as_millisecond(),
     })
 }

@@ -78,8 +78,10 @@ impl Workshop {
         let scribe = self.scribe.as_ref().filter(|_| needs_intent(request));
         let mut intents = Intents::new(scribe, call_id(work), plan);
         let call = Call { maybe_applied: plan.maybe_applied, ..Call::of(request) };
-        let settled = self.sender.send(call, &mut intents).await;
+        let mut settled = self.sender.send(call, &mut intents).await;
         failpoint::reached("after-answer");
+        // What an earlier run began counts from then.
+        settled.first_attempt = plan.first_attempt.and_then(time).or(settled.first_attempt);
         let settled = self.reconciler.settle(&self.sender, request, settled).await;
         self.settle(work, request, plan, &settled).await;
     }

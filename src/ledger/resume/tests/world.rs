@@ -147,6 +147,8 @@ pub(super) struct Applied {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct World {
+    /// Runs that were asked to send again what may have been applied.
+    pub(super) resending: usize,
     pub(super) keyed: bool,
     pub(super) rows: Vec<Row>,
     pub(super) ledger: Ledger,
