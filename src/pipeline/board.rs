@@ -94,10 +94,13 @@ impl Board {
         self.progress.tally()
     }
 
-    /// The reader is about to wait for its input.
-    pub(super) fn reader_waits(&self) {
+    /// The reader is about to wait for its input. Only a run that is ending wants to know, and waking it for each
+    /// record is dear; `is_stopping` is asked after the change, so that one of the two sees the other.
+    pub(super) fn reader_waits(&self, is_stopping: impl FnOnce() -> bool) {
         *hold(&self.reader) = Reader::Waiting;
-        self.changed.notify_one();
+        if is_stopping() {
+            self.changed.notify_one();
+        }
     }
 
     /// The reader got an item, which is thereby read; false where the run has ended without it.

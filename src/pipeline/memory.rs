@@ -111,13 +111,15 @@ impl Memory {
         overtaken: bool,
     ) {
         let may_repeat = request.effect.may_repeat();
-        let wanted = Wanted { content, request: request.digest(), may_repeat };
+        // A record known by its place has changed when its content has: its requests are never compared.
+        let digest = self.policy.keyed.then(|| request.digest());
+        let wanted = Wanted { content, request: digest.unwrap_or_default(), may_repeat };
         let plan = |generation, maybe_applied, first_attempt| Plan {
             generation,
             maybe_applied,
             first_attempt,
             content,
-            request: Some(wanted.request),
+            request: digest,
         };
         let mut verdict = ledger::for_call(known, &wanted, &self.policy);
         if let (ForCall::Skip { .. }, true, true) = (&verdict, overtaken, may_repeat) {

@@ -79,7 +79,7 @@ impl Reading {
         let mut end = ReadEnd::default();
         let mut notes = Notes::default();
         while !self.stop.is_draining() {
-            self.board.reader_waits();
+            self.board.reader_waits(|| self.stop.is_draining());
             let item = match self.inputs.next() {
                 Some(Ok(item)) => item,
                 Some(Err(error)) => {

@@ -345,13 +345,7 @@ impl End {
         self.emit_failed(std::mem::take(&mut *workshop.emit_failures()));
     }
 
-    fn report(
-        mut self,
-        board: &Board,
-        elapsed: Duration,
-        stopped: Vec<Reason>,
-        remembers: bool,
-    ) -> Report {
+    fn report(mut self, board: &Board, elapsed: Duration, stopped: Vec<Reason>, remembers: bool) -> Report {
         let mut tally = std::mem::take(&mut *board.tally());
         let untold = tally.records_read() - tally.settled();
         if untold > 0 {
