@@ -54,7 +54,7 @@ pub(super) fn open(
 pub(super) fn begin(ledger: Ledger, given: &LedgerArguments, stop: &Stop) -> Result<Book, Failure> {
     let policy = Policy {
         keyed: given.key.is_some(),
-        same_mapping: !ledger.mapping_changed(),
+        same_mapping: ledger.mapping_always_same(),
         on_change: match given.on_change {
             None => OnChange::ByEffect,
             Some(OnChangeWord::Send) => OnChange::Send,

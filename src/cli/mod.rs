@@ -9,6 +9,7 @@ mod contradictions;
 mod emulator;
 mod endpoints;
 mod failure;
+mod ledger;
 mod log;
 mod outputs;
 mod preview;
@@ -71,6 +72,8 @@ enum Command {
     Preview(Box<preview::Arguments>),
     /// The catalog of endpoint templates.
     Endpoints(endpoints::Arguments),
+    /// What a ledger knows, and what it is to forget.
+    Ledger(ledger::Arguments),
     /// Mint tokens, or look into one.
     Token(token::Arguments),
     /// Serve a local 100ms API with a demo workspace.
@@ -115,6 +118,7 @@ fn run_command() -> ExitCode {
         Command::Run(arguments) => run::run(*arguments),
         Command::Preview(arguments) => preview::run(*arguments),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
+        Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments, &mut command),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use uuid::Uuid;
@@ -34,6 +35,8 @@ pub(super) struct Meta {
     /// In milliseconds of Unix time.
     pub(super) created: i64,
     pub(super) pins: Pins,
+    /// How many mappings it has had, one after another.
+    pub(super) mappings: u32,
 }
 
 /// A connection that may write, and the lock that goes with it.
@@ -76,10 +79,10 @@ pub(super) fn read(path: &Path) -> Result<(Connection, PathBuf), Error> {
         Ok(connection)
     });
     let connection = match able {
-        Err(Error::Open { .. } | Error::Sqlite { .. }) => {
-            let connection = connect(path, &real, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            examine(path, &real, &connection, false)?;
-            connection
+        Err(error @ (Error::Open { .. } | Error::Sqlite { .. })) => {
+            let log = fs::metadata(beside(&real, "-wal")).map_or(0, |log| log.len());
+            // Where nothing can be written beside it and no log is left, nobody writes to it either.
+            if log > 0 { return Err(error) } else { frozen(path, &real).map_err(|_| error)? }
         }
         other => other?,
     };
@@ -122,7 +125,7 @@ fn make(path: &Path) -> io::Result<()> {
 }
 
 fn connect(path: &Path, real: &Path, mode: OpenFlags) -> Result<Connection, Error> {
-    // `real` is absolute, so that no name is taken for a URI or for memory.
+    // A path is absolute here, so that no name is taken for a URI or for memory.
     let connect = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(real, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(PATIENCE)?;
@@ -131,6 +134,23 @@ fn connect(path: &Path, real: &Path, mode: OpenFlags) -> Result<Connection, Erro
         Ok(connection)
     };
     connect().map_err(|error| cannot_open(path, error))
+}
+
+/// A connection to a file that does not change, such as one on a medium that cannot be written.
+fn frozen(path: &Path, real: &Path) -> Result<Connection, Error> {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+    let name = percent_encode(real.as_os_str().as_encoded_bytes(), KEPT);
+    let mode = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let connection = connect(path, Path::new(&format!("file:{name}?immutable=1")), mode)?;
+    examine(path, real, &connection, false)?;
+    Ok(connection)
+}
+
+/// A file beside the ledger.
+pub(super) fn beside(real: &Path, end: &str) -> PathBuf {
+    let mut path = real.as_os_str().to_owned();
+    path.push(end);
+    path.into()
 }
 
 /// What SQLite says of a file it cannot open, as an error of opening it.
@@ -189,8 +209,8 @@ fn fill(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> {
     let (id, created) = (Uuid::new_v4().to_string(), Timestamp::now().as_millisecond());
     connection
         .execute(
-            "INSERT INTO meta (only, ledger, created, workspace, base_url, endpoint, mapping, key)
-             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO meta (only, ledger, created, workspace, base_url, endpoint, mapping, key, mappings)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)",
             params![id, created, workspace, base_url, endpoint, mapping, key],
         )
         .map(drop)
@@ -198,7 +218,7 @@ fn fill(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> {
 
 /// What the ledger says of itself.
 pub(super) fn meta(connection: &Connection) -> rusqlite::Result<Meta> {
-    let sql = "SELECT ledger, created, workspace, base_url, endpoint, mapping, key FROM meta";
+    let sql = "SELECT ledger, created, workspace, base_url, endpoint, mapping, key, mappings FROM meta";
     connection.query_row(sql, [], |row| {
         let pins = Pins {
             workspace: row.get(2)?,
@@ -207,6 +227,28 @@ pub(super) fn meta(connection: &Connection) -> rusqlite::Result<Meta> {
             mapping: row.get(5)?,
             key: row.get(6)?,
         };
-        Ok(Meta { id: row.get(0)?, created: row.get(1)?, pins })
+        Ok(Meta { id: row.get(0)?, created: row.get(1)?, pins, mappings: row.get(7)? })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_cannot_change_is_read_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["plain", "a%20b?c#d&immutable=0", "naïve \u{1f600}"] {
+            let path = folder.path().join(name);
+            let text = || "x".to_owned();
+            let pins =
+                Pins { workspace: text(), base_url: text(), endpoint: text(), mapping: text(), key: None };
+            drop(write(&path, Some(&pins)).unwrap());
+            let before = fs::read_dir(folder.path()).unwrap().count();
+            let connection = frozen(&path, &path).unwrap();
+            assert_eq!(meta(&connection).unwrap().pins, pins);
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before);
+        }
+        assert!(matches!(frozen(Path::new("no"), Path::new("/no/such")), Err(Error::Open { .. })));
+    }
 }

@@ -92,6 +92,16 @@ pub(super) fn encode_key(key: &str, bytes: &mut Vec<u8>) {
     }
 }
 
+/// The first and the last identity that records with this key may have.
+pub(super) fn records_of_key(key: &str) -> (Vec<u8>, Vec<u8>) {
+    let mut first = Vec::new();
+    encode_key(key, &mut first);
+    let mut last = first.clone();
+    first.extend_from_slice(&u32::MIN.to_be_bytes());
+    last.extend_from_slice(&u32::MAX.to_be_bytes());
+    (first, last)
+}
+
 /// Returns nothing where the bytes are no identity.
 pub(super) fn decode(bytes: &[u8]) -> Option<KeptIdentity> {
     let (tag, rest) = bytes.split_first()?;

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::connect::beside;
+
 /// Somebody who only looks whether it is held holds it for a moment.
 const MOMENT: Duration = Duration::from_millis(100);
 
@@ -33,10 +35,8 @@ pub(super) enum Taken {
 }
 
 /// The file that is locked.
-fn beside(ledger: &Path) -> PathBuf {
-    let mut path = ledger.as_os_str().to_owned();
-    path.push("-lock");
-    path.into()
+fn file_of(ledger: &Path) -> PathBuf {
+    beside(ledger, "-lock")
 }
 
 impl Lock {
@@ -46,7 +46,7 @@ impl Lock {
     }
 
     fn take_within(patience: Duration, ledger: &Path) -> io::Result<Taken> {
-        let path = beside(ledger);
+        let path = file_of(ledger);
         // Not emptied here: what stands in it may be the words of whoever holds it.
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let since = Instant::now();
@@ -67,7 +67,7 @@ impl Lock {
 
     /// Who holds the lock, where somebody does.
     pub(super) fn holder(ledger: &Path) -> io::Result<Option<String>> {
-        let mut file = match File::open(beside(ledger)) {
+        let mut file = match File::open(file_of(ledger)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -148,7 +148,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("rooms.ledger");
         drop(ours(&ledger));
-        let looking = File::open(beside(&ledger)).unwrap();
+        let looking = File::open(file_of(&ledger)).unwrap();
         looking.try_lock_shared().unwrap();
         let (begun, begins) = std::sync::mpsc::channel();
         let run = std::thread::spawn(move || {
@@ -165,9 +165,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("rooms.ledger");
         let lock = ours(&ledger);
-        std::fs::write(beside(&ledger), b"\x1b[2Jme\x07\xff\nmore").unwrap();
+        std::fs::write(file_of(&ledger), b"\x1b[2Jme\x07\xff\nmore").unwrap();
         assert_eq!(held(&ledger), "[2Jme\u{fffd}");
-        std::fs::write(beside(&ledger), "").unwrap();
+        std::fs::write(file_of(&ledger), "").unwrap();
         assert_eq!(held(&ledger), "another process");
         drop(lock);
     }

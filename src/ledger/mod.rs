@@ -9,8 +9,11 @@ mod connect;
 mod encoding;
 mod entry;
 mod error;
+mod forget;
+mod inspect;
 mod lock;
 mod open;
+mod printable;
 mod recall;
 mod resume;
 mod rows;
@@ -25,7 +28,10 @@ mod unemitted;
 pub use encoding::{Hex, KeptIdentity};
 pub use entry::{CallId, Change, Closed, Digest, Entry, Intent, Known, KnownCall, State, StoredEvent};
 pub use error::Error;
+pub use forget::{Forgetting, Which};
+pub use inspect::{Calls, Inspection, ListedCall, Run, Standing, Status};
 pub use open::{Ledger, Leftovers};
+pub use printable::printable;
 pub use resume::{
     ForCall, ForRecord, OnChange, Policy, Wanted, entry_of_invalid, first_attempt, for_call, for_invalid,
     for_record, for_replay,

@@ -12,7 +12,7 @@ use super::recall::SqliteRecall;
 use super::scribe::{self, Closing, OnFailure, Scribe};
 use super::sqlite::SqliteStore;
 use super::unemitted::Unemitted;
-use super::{Error, Pins, Recall, StoredEvent};
+use super::{Error, Pins, Recall, StoredEvent, printable};
 
 /// Bytes of lines that are read at once, unless a single one is longer.
 const LINES: usize = 4 * 1024 * 1024;
@@ -55,6 +55,13 @@ impl Ledger {
         self.new_mapping.is_some()
     }
 
+    /// No other mapping has ever been used with it. That the last run had this one says less: it may have been cut off,
+    /// or may not have met a record that an earlier mapping was used for.
+    #[must_use]
+    pub fn mapping_always_same(&self) -> bool {
+        self.meta.mappings == 1 && !self.mapping_changed()
+    }
+
     /// A connection of its own for looking up what is known, for the reader's thread.
     ///
     /// # Errors
@@ -92,7 +99,9 @@ impl Ledger {
     pub fn start(self, on_failure: OnFailure) -> Result<(Scribe, Closing), Error> {
         let unemitted = unemitted(&self.connection).map_err(Error::reading)?;
         if let Some(mapping) = &self.new_mapping {
-            self.connection.execute("UPDATE meta SET mapping = ?1", [mapping]).map_err(Error::writing)?;
+            self.connection
+                .execute("UPDATE meta SET mapping = ?1, mappings = mappings + 1", [mapping])
+                .map_err(Error::writing)?;
         }
         let store = SqliteStore::begin(self.connection, self.lock).map_err(Error::writing)?;
         scribe::start(Box::new(store), unemitted, on_failure)
@@ -124,7 +133,7 @@ impl Leftovers {
 
 /// Refuses a ledger of something else. Whoever has keys may change the mapping.
 fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Error> {
-    let quoted = |text: &str| format!("`{text}`");
+    let quoted = |text: &str| format!("`{}`", printable(text));
     let workspace = |pins: &Pins| match pins.workspace.as_str() {
         "" => "none (its calls carry no token)".to_owned(),
         key => quoted(key),

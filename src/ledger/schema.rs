@@ -5,7 +5,7 @@
 //!
 //! | table | a row is | columns |
 //! | --- | --- | --- |
-//! | `meta` | the ledger; there is one | `ledger` its id (UUID, part of every event's id), `created`, and what it belongs to: `workspace` (access key), `base_url`, `endpoint`, `mapping` (digest in hex), `key` (the `--key` program, or NULL) |
+//! | `meta` | the ledger; there is one | `ledger` its id (UUID, part of every event's id), `created`, and what it belongs to: `workspace` (access key), `base_url`, `endpoint`, `mapping` (digest in hex), `key` (the `--key` program, or NULL), `mappings` how many it has had one after another |
 //! | `calls` | a call that settled | `identity` (see `encoding`), `call` (which of the record's, from 0), `of` (how many it made), `state` (1 delivered, 2 rejected, 3 failed, 4 unknown, 5 invalid, 6 forgotten), `generation`, `content` and `request` (the first 16 bytes of SHA-256 of the input record and of its request), `maybe_applied`, `first_attempt`, `settled` |
 //! | `intents` | a call that must not be repeated and has left; nothing was heard of it yet | `identity`, `call`, `generation`, `first_attempt` |
 //! | `events` | an event that some output has not surely taken | `seq`, `outputs` (a bit for each output that carries it), `line` |
@@ -95,7 +95,8 @@ fn create(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             base_url TEXT NOT NULL,
             endpoint TEXT NOT NULL,
             mapping TEXT NOT NULL,
-            key TEXT
+            key TEXT,
+            mappings INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE calls (
             identity BLOB NOT NULL,

@@ -3,6 +3,8 @@
 mod crashes;
 mod events;
 mod failures;
+mod forgetting;
+mod inspecting;
 mod opening;
 mod remembering;
 

@@ -79,13 +79,15 @@ fn with_keys_another_mapping_is_told_and_pinned_when_the_run_starts() {
     let open = |pins: &Pins| Ledger::open(&place.path(), pins).unwrap();
     let other = Pins { mapping: "other".to_owned(), ..keyed() };
     assert!(!open(&keyed()).mapping_changed());
-    assert!(open(&other).mapping_changed());
+    assert!(open(&other).mapping_changed() && !open(&other).mapping_always_same());
     // Looking is not starting.
-    assert!(!open(&keyed()).mapping_changed());
+    assert!(!open(&keyed()).mapping_changed() && open(&keyed()).mapping_always_same());
     let (_scribe, closing) = start(open(&other));
     finish(closing);
     assert!(!open(&other).mapping_changed());
     assert!(open(&keyed()).mapping_changed());
+    // What was delivered under the first mapping is still there.
+    assert!(!open(&other).mapping_always_same());
     let another_key = Pins { key: Some(".name".to_owned()), ..other };
     assert!(matches!(refused(&place.path(), &another_key), Error::Pinned { what: "key", .. }));
 }
