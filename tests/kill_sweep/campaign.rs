@@ -156,9 +156,11 @@ impl Campaign {
     /// Whoever runs the command once more changes nothing.
     fn look_again(&self, findings: &mut Findings) {
         let read = || fs::read(self.folder.path().join("out.jsonl")).unwrap_or_default();
-        let (calls, output) = (self.emulator.journal().len(), read());
+        // A read that tells what became of an unknown one changes nothing.
+        let calls = || self.emulator.journal().iter().filter(|call| call["method"] != "GET").count();
+        let (before, output) = (calls(), read());
         let ran = self.command().run();
-        if self.emulator.journal().len() != calls || ran.summary()["attempts"] != 0 {
+        if calls() != before || ran.summary()["attempts"] != 0 {
             findings.wrong.push(format!("sent again after the end: {}", ran.summary()));
         }
         if read() != output {

@@ -99,6 +99,9 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Findings {
                 findings.wrong(format!("unknown, and not so in the dead letters: {call:?}"));
             }
         }
+        if times > 0 && !unknown.is_empty() && evidence.work.effect == "reconciled" {
+            findings.wrong(format!("unknown, although a read tells that it was done: {call:?}"));
+        }
         if times == 0 && unknown.is_empty() {
             findings.lost += 1;
             findings.wrong(format!("lost: {call:?}"));

@@ -52,9 +52,7 @@ impl Work {
 
     /// Updates of a few rooms, which the emulator gets first.
     pub(crate) fn idempotent(count: usize, emulator: &Emulator) -> Self {
-        let rooms = jsonl((0..count.div_ceil(5)).map(|n| json!({"name": format!("room-{n}")})));
-        let ran = emulator.run("create-room --emit body --concurrency 1").stdin(rooms).run().exits(0);
-        let ids: Vec<Value> = ran.events().into_iter().map(|mut room| room["id"].take()).collect();
+        let ids = rooms(count.div_ceil(5), emulator);
         Self {
             effect: "idempotent",
             command: "update-room --max-attempts 50",
@@ -80,6 +78,17 @@ impl Work {
         }
     }
 
+    /// Streams, one a room, of which a read tells whether they were started.
+    pub(crate) fn reconciled(count: usize, emulator: &Emulator) -> Self {
+        let record = |(n, id)| json!({"n": n, "room_id": id, "meeting_url": format!("https://example.com/{}", text(n))});
+        Self {
+            effect: "reconciled",
+            command: "start-live-stream --max-attempts 50",
+            faults: "reset-before:2%,reset-after:2%,503:3%,close-after:1%",
+            records: rooms(count, emulator).into_iter().enumerate().map(record).collect(),
+        }
+    }
+
     /// The same, and nothing goes wrong besides.
     pub(crate) fn calm(self) -> Self {
         Self { faults: "", ..self }
@@ -87,7 +96,7 @@ impl Work {
 
     /// Whether the same call applied twice is a call too many.
     pub(crate) fn counts(&self) -> bool {
-        self.effect == "non-idempotent"
+        ["non-idempotent", "reconciled"].contains(&self.effect)
     }
 
     /// The calls that the input asks for, in its order.
@@ -114,12 +123,20 @@ impl Work {
     }
 }
 
+/// Makes so many rooms; their ids.
+fn rooms(count: usize, emulator: &Emulator) -> Vec<Value> {
+    let rooms = jsonl((0..count).map(|n| json!({"name": format!("room-{n}")})));
+    let ran = emulator.run("create-room --emit body --concurrency 1").stdin(rooms).run().exits(0);
+    ran.events().into_iter().map(|mut room| room["id"].take()).collect()
+}
+
 fn text(n: usize) -> String {
     format!("text-{n}")
 }
 
 fn written(body: &Value) -> String {
-    let text = body["message"].as_str().or(body["description"].as_str()).unwrap_or_default();
+    let text = ["message", "description", "meeting_url"].iter().find_map(|name| body[*name].as_str());
+    let text = text.unwrap_or_default();
     match body["role"].as_str() {
         Some(role) => format!("{text} to {role}"),
         None => text.to_owned(),
