@@ -63,6 +63,7 @@ pub(super) fn begin(ledger: Ledger, given: &LedgerArguments, stop: &Stop) -> Res
         resend_unknown: given.resend_unknown,
     };
     let id = ledger.id().to_owned();
+    let is_blank = ledger.is_blank().map_err(|error| refused(&error))?;
     let recall = ledger.recall().map_err(|error| refused(&error))?;
     let mut unemitted = Vec::new();
     loop {
@@ -79,7 +80,7 @@ pub(super) fn begin(ledger: Ledger, given: &LedgerArguments, stop: &Stop) -> Res
         stop.drain(Reason { exit: ExitCode::Io, message: failure.message, hint: failure.hint });
     };
     let (scribe, closing) = ledger.start(Box::new(on_failure)).map_err(|error| refused(&error))?;
-    Ok(Book { id, recall, scribe, closing, policy, last_wins: given.last_wins, unemitted })
+    Ok(Book { id, recall, is_blank, scribe, closing, policy, last_wins: given.last_wins, unemitted })
 }
 
 /// A ledger that cannot be used: in use by another run (75), or a matter of configuration.

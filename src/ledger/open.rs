@@ -70,6 +70,16 @@ impl Ledger {
         Ok(Box::new(SqliteRecall::new(connect::read_again(&self.path, &self.real)?)))
     }
 
+    /// True where nothing is known of any record: then a run need not ask about each.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn is_blank(&self) -> Result<bool, Error> {
+        let any = "SELECT EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM intents)";
+        let connection = connect::read_again(&self.path, &self.real)?;
+        connection.query_row(any, [], |row| row.get(0)).map(|any: bool| !any).map_err(Error::reading)
+    }
+
     /// Events after this number that some output has not surely taken, in their order; `outputs` are those that miss it.
     /// At most so many, and fewer where they are long; none only where there are no more.
     ///

@@ -15,6 +15,8 @@ use super::task::{Doubt, Invalidity, Plan, Task};
 /// See the module.
 pub(super) struct Memory {
     recall: Box<dyn Recall>,
+    /// Nothing was known of any record when the run began, and it meets each only once.
+    is_blank: bool,
     policy: Policy,
     /// Of several records with one key the last wins.
     last_wins: bool,
@@ -35,8 +37,8 @@ pub(super) struct Tasks {
 }
 
 impl Memory {
-    pub(super) fn new(recall: Box<dyn Recall>, policy: Policy, last_wins: bool) -> Self {
-        Self { recall, policy, last_wins, sent: HashSet::new(), hasher: RandomState::new() }
+    pub(super) fn new((recall, is_blank): (Box<dyn Recall>, bool), policy: Policy, last_wins: bool) -> Self {
+        Self { recall, is_blank, policy, last_wins, sent: HashSet::new(), hasher: RandomState::new() }
     }
 
     pub(super) fn last_wins(&self) -> bool {
@@ -63,7 +65,7 @@ impl Memory {
         identity: &Identity,
         content: &Digest,
     ) -> Result<(Known, ForRecord), ledger::Error> {
-        let known = self.recall.known(identity)?;
+        let known = if self.is_blank { Known::default() } else { self.recall.known(identity)? };
         let mut verdict = ledger::for_record(&known, content, &self.policy);
         if verdict == ForRecord::Skip && self.was_overtaken(identity) {
             verdict = ForRecord::Map;

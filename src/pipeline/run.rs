@@ -74,6 +74,8 @@ pub struct Book {
     pub id: String,
     /// What the reader asks.
     pub recall: Box<dyn Recall>,
+    /// Nothing is known of any record.
+    pub is_blank: bool,
     /// What workers write into.
     pub scribe: Scribe,
     /// What ends it.
@@ -143,7 +145,8 @@ impl Run {
         let mut end = End::default();
         if let Some(book) = self.book {
             end.tell_again(&self.outputs, book.unemitted, &self.stop).await;
-            memory = Some(Memory::new(book.recall, book.policy, book.last_wins));
+            let recall = (book.recall, book.is_blank);
+            memory = Some(Memory::new(recall, book.policy, book.last_wins));
             scribe = Some(book.scribe);
             closing = Some(book.closing);
         }
