@@ -13,9 +13,6 @@ use super::arguments::{LedgerArguments, OnChangeWord};
 use super::failure::Failure;
 use super::setup;
 
-/// Events of earlier runs that are looked at together.
-const TOGETHER: usize = 1024;
-
 /// Opens the ledger, where one is named. Nothing in it is changed yet but that it is there.
 pub(super) fn open(
     given: &LedgerArguments,
@@ -65,22 +62,14 @@ pub(super) fn begin(ledger: Ledger, given: &LedgerArguments, stop: &Stop) -> Res
     let id = ledger.id().to_owned();
     let is_blank = ledger.is_blank().map_err(|error| refused(&error))?;
     let recall = ledger.recall().map_err(|error| refused(&error))?;
-    let mut unemitted = Vec::new();
-    loop {
-        let after = unemitted.last().map_or(0, |event: &ledger::StoredEvent| event.seq);
-        let more = ledger.unemitted(after, TOGETHER).map_err(|error| refused(&error))?;
-        if more.is_empty() {
-            break;
-        }
-        unemitted.extend(more);
-    }
+    let leftovers = ledger.leftovers().map_err(|error| refused(&error))?;
     let stop = stop.clone();
     let on_failure = move |error: &ledger::Error| {
         let failure = setup::refused(error, error.hint());
         stop.drain(Reason { exit: ExitCode::Io, message: failure.message, hint: failure.hint });
     };
     let (scribe, closing) = ledger.start(Box::new(on_failure)).map_err(|error| refused(&error))?;
-    Ok(Book { id, recall, is_blank, scribe, closing, policy, last_wins: given.last_wins, unemitted })
+    Ok(Book { id, recall, is_blank, scribe, closing, policy, last_wins: given.last_wins, leftovers })
 }
 
 /// A ledger that cannot be used: in use by another run (75), or a matter of configuration.

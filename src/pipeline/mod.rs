@@ -5,6 +5,7 @@
 
 mod board;
 mod budget;
+mod end;
 mod intents;
 mod lanes;
 mod memory;

@@ -1,0 +1,212 @@
+//! The end of a run: what went wrong besides records, the exit code that has been earned, the books closed.
+//!
+//! It starts nothing and decides nothing about a record.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use crate::call::{Level, Reason, Stop};
+use crate::exit::ExitCode;
+use crate::ledger::{self, Closing, Leftovers, StoredEvent};
+use crate::outcome::Outcome;
+use crate::output::{Kept, Outputs, Written};
+
+use super::board::Board;
+use super::read::{ReadEnd, ReadError};
+use super::run::{Message, Report};
+use super::work::Workshop;
+
+/// Events of earlier runs that are looked at together.
+const LEFTOVERS: usize = 256;
+
+/// What the end of a run gathers for its report.
+#[derive(Debug, Default)]
+pub(super) struct End {
+    exit: Option<ExitCode>,
+    messages: Vec<Message>,
+    pub(super) input_left: bool,
+    events_lost: u64,
+}
+
+impl End {
+    fn raise(&mut self, exit: ExitCode) {
+        self.exit = Some(self.exit.map_or(exit, |known| known.worst(exit)));
+    }
+
+    fn say(&mut self, exit: ExitCode, text: String, hint: Option<String>) {
+        self.raise(exit);
+        self.messages.push(Message { text, hint });
+    }
+
+    pub(super) fn read(&mut self, whole: bool, end: Option<ReadEnd>) {
+        self.input_left = !whole;
+        let Some(end) = end else {
+            return self.say(ExitCode::Io, "an internal error ended the reading".to_owned(), None);
+        };
+        if end.broke_off {
+            self.say(ExitCode::Io, "an input broke off; what was whole was sent".to_owned(), None);
+        }
+        match end.error {
+            None => {}
+            Some(ReadError::Input(error)) => {
+                let hint = error.hint().map(str::to_owned);
+                self.say(error.exit_code(), with_causes(&error), hint);
+            }
+            Some(ReadError::Columns(error)) => {
+                let hint = error.hint();
+                self.say(ExitCode::Configuration, error.to_string(), hint);
+            }
+            Some(ReadError::Ledger(error)) => self.say(ExitCode::Io, with_causes(&error), None),
+            Some(ReadError::Another(position)) => {
+                let text = format!("{position} is not the record that the ledger knows there");
+                let hint = "`--key` tells which record is which wherever it stands; without it records are known by \
+                            their place, and another input needs a ledger of its own";
+                self.say(ExitCode::Configuration, text, Some(hint.to_owned()));
+            }
+        }
+    }
+
+    /// Tells events of earlier runs that some output has not surely taken.
+    pub(super) async fn tell_again(&mut self, outputs: &Outputs, mut leftovers: Leftovers, stop: &Stop) {
+        let mut told = 0;
+        let mut failed = (0_u64, None);
+        let mut unread = None;
+        let again = async {
+            loop {
+                let page = match leftovers.next(LEFTOVERS) {
+                    Ok(page) if page.is_empty() => return,
+                    Ok(page) => page,
+                    Err(error) => return unread = Some(error),
+                };
+                for StoredEvent { seq, outputs: missing, line } in page {
+                    told += 1;
+                    if let Err(error) = outputs.emit_again(Kept { seq, line }, missing).await {
+                        failed.0 += 1;
+                        failed.1.get_or_insert(error.0);
+                    }
+                }
+            }
+        };
+        // An output that takes nothing must not keep a run from being stopped.
+        tokio::select! {
+            () = again => {}
+            () = stop.reached(Level::Drain) => {}
+        }
+        if told > 0 {
+            tracing::info!("{} told again: an earlier run may not have written them", events(told));
+        }
+        self.emit_failed(failed);
+        if let Some(error) = unread {
+            self.say(ExitCode::Io, with_causes(&error), None);
+        }
+    }
+
+    fn emit_failed(&mut self, (count, first): (u64, Option<String>)) {
+        if let Some(first) = first {
+            let text =
+                format!("`--emit` failed; {} told on stderr or as dead letters: {first}", events(count));
+            self.say(ExitCode::Io, text, None);
+        }
+    }
+
+    pub(super) fn written(&mut self, name: &str, written: Written) {
+        self.events_lost += written.lost;
+        if let Some(error) = written.error {
+            // A reader that went away (`| head`) has what it wanted; a disk that is full has not.
+            let gone = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::Other);
+            let exit = if gone { ExitCode::Stopped } else { ExitCode::Io };
+            self.say(exit, format!("{name}: {} not written: {error}", events(written.lost)), None);
+        }
+    }
+
+    pub(super) fn told(&mut self, workshop: &Workshop) {
+        let telling = workshop.telling.load(Ordering::Relaxed);
+        self.events_lost += telling;
+        if telling > 0 {
+            self.say(
+                ExitCode::Stopped,
+                format!("{} not handed to the outputs in time", events(telling)),
+                None,
+            );
+        }
+        self.emit_failed(std::mem::take(&mut *workshop.emit_failures()));
+    }
+
+    pub(super) fn report(
+        mut self,
+        board: &Board,
+        elapsed: Duration,
+        stopped: Vec<Reason>,
+        remembers: bool,
+    ) -> Report {
+        let mut tally = std::mem::take(&mut *board.tally());
+        let untold = tally.records_read() - tally.settled();
+        if untold > 0 {
+            (0..untold).for_each(|_| tally.record(Outcome::Pending));
+            // With a ledger what is pending is never told of: the next run does it.
+            if !remembers {
+                let text = format!("records read and neither sent nor told of: {untold}");
+                self.messages.push(Message { text, hint: None });
+            }
+        }
+        let mut exit = self.exit.map_or(tally.exit(), |exit| exit.worst(tally.exit()));
+        for reason in &stopped {
+            // A stop that came when everything was read and settled has left nothing out.
+            if self.input_left || tally.of(Outcome::Pending) > 0 || reason.exit != ExitCode::Stopped {
+                exit = exit.worst(reason.exit);
+            }
+        }
+        Report {
+            tally,
+            exit,
+            elapsed,
+            stopped,
+            input_left: self.input_left,
+            events_lost: self.events_lost,
+            messages: self.messages,
+        }
+    }
+}
+
+/// Closes the ledger, and says what of it the run has not met.
+pub(super) fn closed(closing: Closing, mut report: Report) -> Report {
+    let summary = report.tally.to_json(report.elapsed, report.exit);
+    let exit = report.exit.number();
+    // Closing waits for the ledger's thread, which a thread of the runtime must not.
+    let finished = thread::scope(|scope| scope.spawn(|| closing.finish(&summary, exit)).join());
+    match finished.unwrap_or(Err(ledger::Error::Closed)) {
+        // A run that was stopped has not come to them yet.
+        Ok(closed) if closed.open_intents > 0 && report.stopped.is_empty() && !report.input_left => {
+            report.exit = report.exit.worst(ExitCode::SomeNot);
+            let text = format!(
+                "calls of earlier runs that may have been applied, and whose records were not in this input: {}",
+                closed.open_intents
+            );
+            let hint = "`roompipe ledger list LEDGER --outcome open` names them";
+            report.messages.push(Message { text, hint: Some(hint.to_owned()) });
+        }
+        Ok(_) => {}
+        Err(error) => {
+            report.exit = report.exit.worst(ExitCode::Io);
+            report.messages.push(Message { text: with_causes(&error), hint: None });
+        }
+    }
+    report
+}
+
+/// An error with its causes; its own text fits after "failed to".
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = format!("failed to {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+fn events(count: u64) -> String {
+    if count == 1 { "1 event was".to_owned() } else { format!("{count} events were") }
+}
