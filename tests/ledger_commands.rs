@@ -175,7 +175,7 @@ fn what_was_forgotten_is_sent_again_under_new_ids() {
     for (options, note, count) in table {
         let forgot = ledger(&folder, &format!("forget rooms.ledger {options}")).run().exits(0).says(note);
         let calls = if count == 1 { "call" } else { "calls" };
-        assert!(forgot.stderr.contains(&format!("forgotten: {count} {calls};")), "{}", forgot.stderr);
+        assert!(forgot.stderr.contains(&format!("forgotten: {count} {calls},")), "{}", forgot.stderr);
         assert_eq!(forgot.stderr.contains("note"), !note.is_empty());
         let listed = ledger(&folder, "list rooms.ledger --outcome forgotten").run().exits(0);
         assert_eq!(rows(&listed).len(), count);

@@ -185,9 +185,6 @@ fn forget(file: &Path, chosen: &Chosen) -> Result<ExitCode, Failure> {
     if count > 0 {
         ledger.keep().map_err(|error| refused(&error))?;
     }
-    if chosen.all || chosen.outcome.contains(&Standing::Settled(State::Delivered)) {
-        log::tell("note", "delivered calls are sent again, also those that must not be done twice", None);
-    }
     for missing in &unknown {
         log::problem(missing, None);
     }
@@ -198,7 +195,10 @@ fn forget(file: &Path, chosen: &Chosen) -> Result<ExitCode, Failure> {
         );
         return Ok(ExitCode::SomeNot);
     }
+    if chosen.all || chosen.outcome.contains(&Standing::Settled(State::Delivered)) {
+        log::tell("note", "delivered calls are sent again, also those that must not be done twice", None);
+    }
     let calls = if count == 1 { "call" } else { "calls" };
-    log::tell("forgotten", &format!("{count} {calls}; the same command sends what they did again"), None);
+    log::tell("forgotten", &format!("{count} {calls}, to be sent again by the same command"), None);
     Ok(if unknown.is_empty() { ExitCode::Done } else { ExitCode::SomeNot })
 }
