@@ -175,14 +175,14 @@ pub(super) struct DeliveryArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Ledger")]
 pub(super) struct LedgerArguments {
-    /// Remember in FILE what was sent; the same command continues, and sends nothing twice [default: none]
+    /// Remember what was sent; the same command goes on [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_LEDGER", hide_env = true)]
     pub(super) ledger: Option<PathBuf>,
-    /// What names a record from run to run: a field or jq [default: its place in the input]
+    /// Names a record from run to run: a field or jq [default: its place]
     #[arg(long, value_name = "JQ", env = "ROOMPIPE_KEY", hide_env = true)]
     pub(super) key: Option<String>,
-    /// A delivered record that has changed is sent or skipped [default: send where a repeat is safe]
-    #[arg(long, value_enum, env = "ROOMPIPE_ON_CHANGE", hide_env = true, hide_possible_values = true)]
+    /// A delivered record that changed: send or skip [default: send if safe]
+    #[arg(long, value_enum, value_name = "WORD", env = "ROOMPIPE_ON_CHANGE", hide_env = true, hide_possible_values = true)]
     pub(super) on_change: Option<OnChangeWord>,
     /// Send every record of several with one key, in order [default: the second is invalid]
     #[arg(long, env = "ROOMPIPE_LAST_WINS", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]

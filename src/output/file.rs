@@ -236,7 +236,7 @@ mod tests {
             ("torn".to_owned(), String::new()),
             (format!("a\n{long}"), "a\n".to_owned()),
             (format!("{long}\n{long}"), format!("{long}\n")),
-            (long.clone(), String::new()),
+            (long, String::new()),
         ] {
             fs::write(&path, &before).unwrap();
             let mut file = Claims::default().claim(&path, FileMode::Continue).unwrap().begin().unwrap();
