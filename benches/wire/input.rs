@@ -36,6 +36,24 @@ impl Input {
         })
     }
 
+    /// A table with keys. Of so many rows one in each stretch is `changed`; the columns may come in another order.
+    pub(crate) fn table(folder: &Path, records: u64, changed: u64, reordered: bool) -> Result<Self> {
+        let path = folder.join(format!("table-{records}-{changed}-{reordered}.csv"));
+        let mut file = BufWriter::new(File::create_new(&path)?);
+        let stretch = records.checked_div(changed).unwrap_or(u64::MAX);
+        writeln!(file, "{}", if reordered { "size,region,name,id" } else { "id,name,region,size" })?;
+        for number in 0..records {
+            let is_changed = number % stretch == stretch - 1 && number / stretch < changed;
+            let (name, size) = (format!("room-{number:07}"), if is_changed { 20 } else { 10 });
+            match reordered {
+                true => writeln!(file, "{size},eu,{name},{number}")?,
+                false => writeln!(file, "{number},{name},eu,{size}")?,
+            }
+        }
+        file.flush()?;
+        Ok(Self { path, records, body_bytes: 0 })
+    }
+
     /// `line` gives each record's line and the bytes of its call's body.
     fn write(path: PathBuf, records: u64, line: impl Fn(u64) -> (String, usize)) -> Result<Self> {
         let mut file = BufWriter::new(File::create_new(&path)?);

@@ -49,11 +49,33 @@ pub(crate) fn measure(bench: &Bench, records: u64, runs: u32, big: u64) -> Resul
     ]
     .into_iter()
     .all(|holds| holds);
+    nights(bench, records, &mut out)?;
     if big > 0 {
         holds &= again(bench, big, &mut out)?;
     }
     bench.forget()?;
     Ok(holds)
+}
+
+/// Rows that change from one night to the next.
+const CHANGED: u64 = 37;
+
+/// The same table every night, by key: that the right calls are made is checked where they arrive.
+fn nights(bench: &Bench, records: u64, out: &mut impl Write) -> Result<()> {
+    bench.forget()?;
+    writeln!(out)?;
+    let nights = [
+        ("the first night", bench.table(records, 0, false)?, records),
+        ("the same table", bench.table(records, 0, true)?, 0),
+        ("some rows changed", bench.table(records, CHANGED, true)?, CHANGED),
+        ("the same, other columns first", bench.table(records, CHANGED, false)?, 0),
+    ];
+    for (name, input, calls) in nights {
+        let figures = bench.night(&input, calls)?;
+        let seconds = figures.taken.elapsed.as_secs_f64();
+        writeln!(out, "{name:<30} {records:>9} rows {calls:>7} calls {seconds:>8.2} s")?;
+    }
+    Ok(())
 }
 
 /// A finished run, given again.

@@ -94,6 +94,29 @@ impl Bench {
         Input::messages(self.folder.path(), records)
     }
 
+    pub(crate) fn table(&self, records: u64, changed: u64, reordered: bool) -> Result<Input> {
+        Input::table(self.folder.path(), records, changed, reordered)
+    }
+
+    /// One night of a sync by key: of all records so many must be sent, and no other.
+    pub(crate) fn night(&self, input: &Input, calls: u64) -> Result<Figures> {
+        let stderr = self.folder.path().join("stderr");
+        let output = self.folder.path().join("output");
+        let summary = self.folder.path().join("summary");
+        let mut command = self.roompipe(Subject::Remembering, input, &output, &summary);
+        command.args(["--key", "id", "--exclude", "id"]);
+        command.stdin(Stdio::null()).stderr(File::create(&stderr)?);
+        let (status, taken) = child::watch(&mut command)?;
+        if !status.success() {
+            return Err(format!("a night ended with {status}: {}", fs::read_to_string(&stderr)?).into());
+        }
+        same(Subject::Remembering, "calls at the server", self.received()?.0, calls)?;
+        check_summary(Subject::Remembering, &summary, input.records, calls)?;
+        same(Subject::Remembering, "lines written", lines(&output)?, calls)?;
+        fs::remove_file(&output)?;
+        Ok(Figures { records: input.records, taken })
+    }
+
     fn ledger(&self) -> PathBuf {
         self.folder.path().join("ledger")
     }

@@ -182,7 +182,14 @@ pub(super) struct LedgerArguments {
     #[arg(long, value_name = "JQ", env = "ROOMPIPE_KEY", hide_env = true)]
     pub(super) key: Option<String>,
     /// A delivered record that changed: send or skip [default: send if safe]
-    #[arg(long, value_enum, value_name = "WORD", env = "ROOMPIPE_ON_CHANGE", hide_env = true, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WORD",
+        env = "ROOMPIPE_ON_CHANGE",
+        hide_env = true,
+        hide_possible_values = true
+    )]
     pub(super) on_change: Option<OnChangeWord>,
     /// Send every record of several with one key, in order [default: the second is invalid]
     #[arg(long, env = "ROOMPIPE_LAST_WINS", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
