@@ -169,7 +169,8 @@ pub fn entry_of_invalid(known: Option<&KnownCall>, content: &Digest, of: u32, no
     if call.intent.is_some() {
         // Which request left is not known, so the strictest is true: it must not be repeated.
         let first_attempt = first_attempt(known);
-        let before = before.unwrap_or(fresh);
+        // Nor for which row, where none was sent before: then the row at hand has to do.
+        let before = before.filter(|entry| was_sent(entry.state)).unwrap_or(fresh);
         let state = State::Unknown;
         return Entry { state, generation, maybe_applied: true, first_attempt, settled: now, ..before };
     }

@@ -232,6 +232,8 @@ fn an_invalid_call_does_not_make_forget_what_was_applied() {
         (Some(Failed), true, false, (Failed, 5, ROW)),
         (Some(Failed), false, false, (Invalid, 5, OTHER_ROW)),
         (Some(Invalid), false, false, (Invalid, 5, OTHER_ROW)),
+        (Some(Invalid), false, true, (Unknown, 6, OTHER_ROW)),
+        (Some(Forgotten), true, true, (Unknown, 6, OTHER_ROW)),
         (Some(Forgotten), true, false, (Invalid, 5, OTHER_ROW)),
     ] {
         let entry = state.map(|state| Entry { maybe_applied, ..entry(state, 4) });
