@@ -6,9 +6,9 @@
 //! # The path of a record
 //!
 //! ```text
-//! input ─ record ─ where ─ mapping ─ coercion, schema ─ request ─ lane ─ slot ─ permit ─ attempt ─ verdict
-//!                                                                                  └──── again ────┘  │
-//!                              summary ─ dead letter ─ event ──────────────────────────────────── outcome
+//! input ─ record ─ where ─ known? ─ mapping ─ coercion, schema ─ request ─ lane ─ slot ─ permit ─ intent ─ attempt ─ verdict
+//!                                                                                      └──────── again ────────┘  │
+//!                              summary ─ dead letter ─ event ─ ledger ──────────────────────────────────────── outcome
 //! ```
 //!
 //! 1. A reader's thread ([`record`]) splits the input into records. Raw bytes are kept; they are parsed where
@@ -17,8 +17,10 @@
 //!    [endpoint template](template::EndpointTemplate). From here a request is fixed: the same bytes at every attempt.
 //! 3. [`pipeline`] admits the calls: those that write the same thing share a lane, keep their order and are never in
 //!    flight together; those of one record go one after another. A worker is a slot.
+//!    With a [`ledger`] the reader first asks what is known of a record; what is delivered and unchanged ends there.
 //! 4. [`call`] sends. It holds the only loop that sends twice, and a pure table decides whether it may.
-//! 5. [`output`] makes an event of the outcome and hands it to a writer's thread. Only then is the record's room in
+//! 5. [`output`] makes an event of the outcome and hands it to a writer's thread, with a ledger once both are committed
+//!    there. Only then is the record's room in
 //!    the read-ahead given back: a slow API or a slow reader of stdout slows the reading of stdin.
 //!
 //! # Where is what
@@ -40,11 +42,13 @@
 //!
 //! - Every record read ends in exactly one [outcome](outcome::Outcome), and the counts add up.
 //! - A call that may not be repeated is never repeated after an ambiguity; it is `unknown`.
+//! - With a ledger nothing leaves that must not be repeated before it is written down, no event is told before its
+//!   outcome is, and an event is forgotten only when every output has taken it.
 //! - What a record says fills parameters. It never chooses the host, leaves the path, or adds a header.
 //! - Nothing between input and output is unbounded: records read and not settled, bytes waiting for a writer, bytes
 //!   kept of an answer.
-//! - Lower layers never import higher ones: `jq`, `record` ← `template` ← `mapping` ← `call` ← `output` ← `pipeline` ←
-//!   `cli`. `record`, `template`, `mapping` and the verdict are pure and synchronous.
+//! - Lower layers never import higher ones: `jq`, `record` ← `template` ← `mapping` ← `call`, `ledger` ← `output` ← `pipeline` ←
+//!   `cli`. `record`, `template`, `mapping`, the verdict and `ledger::resume` are pure and synchronous.
 //! - Only `call` knows an HTTP client, and in it only one file.
 //!
 //! # What is deliberately absent
