@@ -331,3 +331,52 @@ fn what_a_ledger_needs_and_cannot_be_used_with() {
         says.iter().for_each(|word| assert!(ran.stderr.contains(word), "{line}: {}", ran.stderr));
     }
 }
+
+/// Runs with a server that never answers the call with this name, and kills the run once that has arrived.
+fn killed_at(server: &Server, folder: &Arc<TempDir>, line: &str, records: &[Value], calls: usize) {
+    let mut running = server.run(line).within(folder).start();
+    running.write(jsonl(records.iter().cloned()).as_bytes());
+    let began = Instant::now();
+    while server.received().len() < calls {
+        assert!(began.elapsed() < PATIENCE, "call {calls} does not arrive");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(running.kill());
+}
+
+/// A server that takes everything and answers all but one call.
+fn silent_at(call: usize) -> Server {
+    Server::start(move |request| {
+        if request.index == call {
+            std::thread::sleep(PATIENCE);
+        }
+        Reply::ok()
+    })
+}
+
+#[test]
+fn a_change_that_was_cut_off_and_taken_back_is_sent_once_more() {
+    let (server, folder) = (silent_at(1), folder());
+    let room = |size: u32| [json!({"id": 1, "name": "a", "size": size})];
+    run(&server, &folder, KEYED, &room(1)).exits(0);
+    killed_at(&server, &folder, KEYED, &room(2), 2);
+    // The room may have any of the two sizes now.
+    let ran = run(&server, &folder, KEYED, &room(1)).exits(0);
+    assert_eq!(ran.count("delivered"), 1);
+    let sizes: Vec<Value> = server.received().iter().map(|call| call.json()["size"].clone()).collect();
+    assert_eq!(sizes, [1, 2, 1]);
+}
+
+#[test]
+fn the_last_one_wins_also_where_a_run_is_killed_before_its_turn() {
+    let (server, folder) = (silent_at(3), folder());
+    let line = format!("{KEYED} --last-wins");
+    let rooms = |first: &str| [json!({"id": 1, "name": first}), json!({"id": 1, "name": "last"})];
+    run(&server, &folder, &line, &rooms("a")).exits(0);
+    // The first row changes and is delivered; the run ends while the second one is under way.
+    killed_at(&server, &folder, &line, &rooms("b"), 4);
+    run(&server, &folder, &line, &rooms("b")).exits(0);
+    let names: Vec<Value> = server.received().iter().map(|call| call.json()["name"].clone()).collect();
+    assert_eq!(names, ["a", "last", "b", "last", "last"]);
+    assert_eq!(run(&server, &folder, &line, &rooms("b")).exits(0).count("skipped"), 2);
+}

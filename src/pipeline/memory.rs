@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::ledger::{self, Digest, ForCall, ForRecord, Known, KnownCall, Policy, Recall, Wanted};
+use crate::ledger::{self, Digest, ForCall, ForRecord, Known, KnownCall, Policy, Recall, State, Wanted};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
 use crate::record::{Identity, Position};
@@ -23,6 +23,14 @@ pub(super) struct Memory {
     /// Keys that were sent in this run, where a later record with the same key must then be sent, too.
     sent: HashSet<u64>,
     hasher: RandomState,
+}
+
+/// What is known of a record.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    known: Known,
+    /// An earlier record with the same key was sent after this one: what it wrote must not be the last word.
+    is_overtaken: bool,
 }
 
 /// The tasks of a record.
@@ -64,31 +72,31 @@ impl Memory {
         &mut self,
         identity: &Identity,
         content: &Digest,
-    ) -> Result<(Known, ForRecord), ledger::Error> {
+    ) -> Result<(Sight, ForRecord), ledger::Error> {
         let known = if self.is_blank { Known::default() } else { self.recall.known(identity)? };
         let mut verdict = ledger::for_record(&known, content, &self.policy);
-        if verdict == ForRecord::Skip && self.was_overtaken(identity) {
+        let is_overtaken = self.is_overtaken(identity, &known)?;
+        if verdict == ForRecord::Skip && is_overtaken {
             verdict = ForRecord::Map;
         }
-        Ok((known, verdict))
+        Ok((Sight { known, is_overtaken }, verdict))
     }
 
     /// What is to be done with each call.
     pub(super) fn tasks(
         &mut self,
         identity: &Identity,
-        known: &Known,
+        sight: &Sight,
         content: Digest,
         calls: Vec<Result<Request, Invalid>>,
     ) -> Tasks {
-        let overtaken = self.was_overtaken(identity);
         let of = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         let mut all =
             Tasks { tasks: Vec::with_capacity(calls.len()), outcome: Outcome::Filtered, changed: false };
         for (index, call) in calls.into_iter().enumerate() {
-            let known = u32::try_from(index).ok().and_then(|index| of_call(known, index));
+            let known = u32::try_from(index).ok().and_then(|index| of_call(&sight.known, index));
             match call {
-                Ok(request) => self.task(&mut all, (index, request), known, content, overtaken),
+                Ok(request) => self.task(&mut all, (index, request), known, content, sight.is_overtaken),
                 Err(invalid) => {
                     let generation = ledger::for_invalid(known, &content);
                     let now = jiff::Timestamp::now().as_millisecond();
@@ -119,6 +127,7 @@ impl Memory {
         let plan = |generation, maybe_applied, first_attempt| Plan {
             generation,
             maybe_applied,
+            replaces: false,
             first_attempt,
             content,
             request: digest,
@@ -132,7 +141,9 @@ impl Memory {
         match verdict {
             ForCall::Send { generation, maybe_applied, changed } => {
                 all.changed |= changed;
-                let plan = plan(generation, maybe_applied, ledger::first_attempt(known));
+                let mut plan = plan(generation, maybe_applied, ledger::first_attempt(known));
+                let settled = known.and_then(|known| known.entry.as_ref());
+                plan.replaces = settled.is_some_and(|entry| entry.state == State::Delivered);
                 all.tasks.push((index, Task::Send(Box::new(request), plan)));
             }
             ForCall::Skip { changed } => {
@@ -146,14 +157,17 @@ impl Memory {
         }
     }
 
-    /// True where an earlier record with the same key was sent in this run: what it wrote must not be the last word.
-    fn was_overtaken(&self, identity: &Identity) -> bool {
-        match identity {
-            Identity::Key { key, occurrence } if *occurrence > 0 => {
-                self.sent.contains(&self.hasher.hash_one(key))
-            }
-            _ => false,
+    /// True where the record before it with the same key was sent in this run, or in an earlier one that ended before
+    /// this record's turn came. One step back is enough: what is sent again overtakes the next in turn.
+    fn is_overtaken(&mut self, identity: &Identity, known: &Known) -> Result<bool, ledger::Error> {
+        let Identity::Key { key, occurrence: occurrence @ 1.. } = identity else { return Ok(false) };
+        if self.sent.contains(&self.hasher.hash_one(key)) {
+            return Ok(true);
         }
+        let before = Identity::Key { key: key.clone(), occurrence: occurrence - 1 };
+        let last =
+            |known: &Known| known.calls.iter().filter_map(|call| Some(call.entry.as_ref()?.settled)).max();
+        Ok(last(&self.recall.known(&before)?) > last(known))
     }
 }
 

@@ -8,14 +8,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::call::Stop;
 use crate::failpoint;
-use crate::ledger::{self, Digest, ForRecord, Known};
+use crate::ledger::{self, Digest, ForRecord};
 use crate::mapping::{self, Invalid, Mapped, Mapping, Notes, Request};
 use crate::outcome::Outcome;
 use crate::output::{Subject, SubjectContent};
 use crate::record::{self, Budget, Content, Header, Identity, Inputs, Item, Position, Record, Unreadable};
 
 use super::board::{Board, Job};
-use super::memory::{Memory, Tasks, by_position};
+use super::memory::{Memory, Sight, Tasks, by_position};
 use super::task::{Invalidity, Plan, Task};
 
 /// What the reader found out besides records.
@@ -181,8 +181,8 @@ impl Reading {
             Mapped::Invalid(invalid) => vec![Err(invalid)],
             Mapped::Calls(calls) => calls,
         };
-        let (identity, known) = seen.unzip();
-        self.admit_calls(subject(record, identity), &known.unwrap_or_default(), content, calls);
+        let (identity, sight) = seen.unzip();
+        self.admit_calls(subject(record, identity), &sight.unwrap_or_default(), content, calls);
         Ok(())
     }
 
@@ -192,17 +192,17 @@ impl Reading {
         identity: Identity,
         content: &Digest,
         position: &Position,
-    ) -> Result<Option<(Identity, Known)>, ReadError> {
-        let Some(memory) = &mut self.memory else { return Ok(Some((identity, Known::default()))) };
-        let (known, verdict) = memory.look_up(&identity, content)?;
+    ) -> Result<Option<(Identity, Sight)>, ReadError> {
+        let Some(memory) = &mut self.memory else { return Ok(Some((identity, Sight::default()))) };
+        let (sight, verdict) = memory.look_up(&identity, content)?;
         match verdict {
-            ForRecord::Map => Ok(Some((identity, known))),
+            ForRecord::Map => Ok(Some((identity, sight))),
             ForRecord::Skip => Ok(None),
             ForRecord::Another => Err(ReadError::Another(position.clone())),
         }
     }
 
-    fn admit_calls(&mut self, subject: Subject, known: &Known, content: Digest, calls: Vec<Call>) {
+    fn admit_calls(&mut self, subject: Subject, sight: &Sight, content: Digest, calls: Vec<Call>) {
         let of = calls.len();
         let Some(memory) = &mut self.memory else {
             let fresh = |(index, call): (usize, Call)| match call {
@@ -213,7 +213,7 @@ impl Reading {
             return self.admit_tasks(subject, of, tasks, Outcome::Filtered);
         };
         let identity = Arc::clone(&subject.identity);
-        let Tasks { tasks, outcome, changed } = memory.tasks(&identity, known, content, calls);
+        let Tasks { tasks, outcome, changed } = memory.tasks(&identity, sight, content, calls);
         if changed {
             self.board.tally().changed();
         }
@@ -260,14 +260,14 @@ impl Reading {
         content: Digest,
         invalid: Invalid,
     ) -> Result<(), ReadError> {
-        let known = match &mut self.memory {
-            None => Known::default(),
+        let sight = match &mut self.memory {
+            None => Sight::default(),
             Some(memory) => match memory.look_up(&subject.identity, &content)? {
                 (_, ForRecord::Another) => return Err(ReadError::Another(subject.position)),
-                (known, ForRecord::Map | ForRecord::Skip) => known,
+                (sight, ForRecord::Map | ForRecord::Skip) => sight,
             },
         };
-        self.admit_calls(subject, &known, content, vec![Err(invalid)]);
+        self.admit_calls(subject, &sight, content, vec![Err(invalid)]);
         Ok(())
     }
 }

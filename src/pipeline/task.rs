@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) generation: u64,
     /// An earlier run may have had it applied.
     pub(super) maybe_applied: bool,
+    /// It is sent over one that was delivered: until it has settled, it is not known which of the two holds.
+    pub(super) replaces: bool,
     /// When it left first, if that may have been applied and nothing has settled it since, in milliseconds of Unix time
     /// by the local clock.
     pub(super) first_attempt: Option<i64>,

@@ -75,7 +75,7 @@ impl Workshop {
     }
 
     async fn send(&self, work: &Work, request: &Request, plan: &Plan) {
-        let scribe = self.scribe.as_ref().filter(|_| needs_intent(request));
+        let scribe = self.scribe.as_ref().filter(|_| needs_intent(request, plan));
         let mut intents = Intents::new(scribe, call_id(work), plan);
         let call = Call { maybe_applied: plan.maybe_applied, ..Call::of(request) };
         let mut settled = self.sender.send(call, &mut intents).await;
@@ -195,9 +195,11 @@ impl Workshop {
     }
 }
 
-/// Whatever may not be repeated, or says itself that it was done already, must be known to have left.
-fn needs_intent(request: &Request) -> bool {
-    !request.effect.may_repeat()
+/// Whatever may not be repeated, says itself that it was done already, or is to replace what was delivered, must be known
+/// to have left.
+fn needs_intent(request: &Request, plan: &Plan) -> bool {
+    plan.replaces
+        || !request.effect.may_repeat()
         || request.template.as_ref().is_some_and(|template| !template.already_done.is_empty())
 }
 
