@@ -6,7 +6,7 @@ until grep -q BASE_URL emulator.env; do sleep 0.05; done
 . ./emulator.env
 
 sync() {
-  roompipe run create-room "$1" --key id --exclude id --ledger rooms.ledger --summary-json summary.json
+  roompipe run create-room "$1" --key id --ledger rooms.ledger --summary-json summary.json
   echo "exit $?: $(grep -o '"read":[0-9]*\|"delivered":[0-9]*\|"skipped":[0-9]*\|"changed":[0-9]*' summary.json | tr '\n' ' ')"
 }
 sync monday.csv

@@ -13,22 +13,30 @@ use super::arguments::{LedgerArguments, OnChangeWord};
 use super::failure::Failure;
 use super::setup;
 
-/// Opens the ledger, where one is named. Nothing in it is changed yet but that it is there.
-pub(super) fn open(
+/// What a ledger of this run belongs to.
+pub(super) fn pins(
     given: &LedgerArguments,
     base_url: &str,
     mapping: &Mapping,
     credentials: Option<&Credentials>,
-) -> Result<Option<Ledger>, Failure> {
-    let Some(path) = &given.ledger else { return Ok(None) };
-    let pins = Pins {
+) -> Pins {
+    Pins {
         workspace: credentials.and_then(Credentials::access_key).unwrap_or_default(),
         base_url: base_url.to_owned(),
         endpoint: mapping.endpoint().signature(),
         mapping: mapping.digest().to_owned(),
         key: given.key.clone(),
-    };
-    let ledger = Ledger::open(path, &pins).map_err(|error| refused(&error))?;
+    }
+}
+
+/// Opens the ledger, where one is named. Nothing in it is changed yet but that it is there.
+pub(super) fn open(
+    given: &LedgerArguments,
+    pins: &Pins,
+    mapping: &Mapping,
+) -> Result<Option<Ledger>, Failure> {
+    let Some(path) = &given.ledger else { return Ok(None) };
+    let ledger = Ledger::open(path, pins).map_err(|error| refused(&error))?;
     if ledger.mapping_changed() {
         let repeats = mapping.endpoint().effect() == Effect::NonIdempotent
             && matches!(given.on_change, Some(OnChangeWord::Send));

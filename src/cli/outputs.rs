@@ -20,6 +20,9 @@ use super::log;
 
 /// The outputs of a run, open and unchanged.
 pub(super) struct Opened {
+    claims: Claims,
+    /// The ledger, where there was none yet.
+    new_ledger: Option<PathBuf>,
     main: Main,
     dead_letters: Option<(PathBuf, Claim)>,
     summary: Option<(PathBuf, Claim)>,
@@ -68,9 +71,12 @@ impl Opened {
             Input::File(path) => path.as_path(),
             Input::Stdin => stdin,
         }));
-        if let Some(path) = ledger {
-            // It is open, and so it is there. Nothing else may write into it, least of all cut off its last "line".
-            claims.enter(path, &std::fs::metadata(path)?).map_err(refused)?;
+        // Nothing else may write into the ledger, least of all cut off its last "line". One that is not there yet is
+        // looked at once it is.
+        let mut new_ledger = ledger.map(Path::to_owned);
+        if let Some((path, metadata)) = ledger.and_then(|path| Some((path, std::fs::metadata(path).ok()?))) {
+            claims.enter(path, &metadata).map_err(refused)?;
+            new_ledger = None;
         }
         let mut claim = |path: &Path, mode| claims.claim(path, mode).map_err(refused);
         let mut optional = |path: Option<&PathBuf>, mode| {
@@ -89,11 +95,15 @@ impl Opened {
                 Main::Stdout(stdout)
             }
         };
-        Ok(Self { main, dead_letters, summary, emit, show_sensitive: given.show_sensitive, raw_kept })
+        let show_sensitive = given.show_sensitive;
+        Ok(Self { claims, new_ledger, main, dead_letters, summary, emit, show_sensitive, raw_kept })
     }
 
-    /// Makes the files ready and starts the writers.
-    pub(super) fn begin(self, stop: &Stop, scribe: Option<&Scribe>) -> Result<Ready, Failure> {
+    /// Makes the files ready and starts the writers; the ledger is open by now.
+    pub(super) fn begin(mut self, stop: &Stop, scribe: Option<&Scribe>) -> Result<Ready, Failure> {
+        if let Some(path) = self.new_ledger {
+            self.claims.enter(&path, &std::fs::metadata(&path)?).map_err(refused)?;
+        }
         let mut writers = Writers { stop, scribe, writings: Vec::new() };
         let main = match self.main {
             Main::Stdout(file) => writers.start("stdout".to_owned(), Box::new(file))?,

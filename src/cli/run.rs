@@ -78,7 +78,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     )?;
     let credentials = if needs_token { Some(wire::credentials(bound.is_some())?) } else { None };
     let ledger_path = arguments.ledger.ledger.as_deref();
-    let ledger = book::open(&arguments.ledger, &base_url, &mapping, credentials.as_ref())?;
+    let pins = book::pins(&arguments.ledger, &base_url, &mapping, credentials.as_ref());
     let stop = Stop::new();
     let target = wire::Wire { base_url, credentials, headers, emulator: bound.is_some() };
     let settings = target.settings(&arguments.call, &arguments.delivery, &stop)?;
@@ -89,6 +89,8 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     let journal = arguments.call.target.emulator_journal.as_deref();
     let raw_kept = arguments.call.input.max_record_bytes;
     let opened = Opened::new(&arguments.output, &meaning.paths, journal, raw_kept, ledger_path)?;
+    // Last of all: a run that is refused leaves no ledger behind.
+    let ledger = book::open(&arguments.ledger, &pins, &mapping)?;
     let book = ledger.map(|ledger| book::begin(ledger, &arguments.ledger, &stop)).transpose()?;
     let ready = opened.begin(&stop, book.as_ref().map(|book| &book.scribe))?;
     let run = Run {

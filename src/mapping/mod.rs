@@ -200,6 +200,8 @@ impl Mapping {
                     let target = Target::new(crate::template::Place::Body, &name);
                     draft.take(&target, value).map_err(|problem| Invalid::fields(vec![problem]))?;
                 }
+                // The key is no parameter, and is not left out either.
+                None if self.is_key(&name) => {}
                 None => unknown.push(name),
             }
         }
@@ -219,6 +221,13 @@ impl Mapping {
             }
             Source::Constant(_) => false,
         })
+    }
+
+    /// True where `--key` is this attribute, or names it anywhere in its jq.
+    fn is_key(&self, name: &str) -> bool {
+        self.key
+            .as_ref()
+            .is_some_and(|key| key.expression.attribute() == Some(name) || names(key.expression.text(), name))
     }
 
     fn order_of(&self, value: Option<&jq::Val>) -> Result<Option<String>, Invalid> {
