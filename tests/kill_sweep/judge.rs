@@ -44,8 +44,8 @@ impl Findings {
 /// The events of a file, by call and by id.
 #[derive(Default)]
 struct Told {
-    /// The ids under which a call was told so: (number, index, type).
-    ids: BTreeMap<(u64, u64, String), BTreeSet<String>>,
+    /// What was told of each call, (number, index), in the order of its generations: types and ids.
+    calls: BTreeMap<(u64, u64), BTreeMap<u64, BTreeSet<(String, String)>>>,
     lines: BTreeMap<String, Vec<u8>>,
 }
 
@@ -65,7 +65,9 @@ impl Told {
             let number = data["records"][0]["number"].as_u64().unwrap_or_default();
             let index = data["call"]["index"].as_u64().unwrap_or_default();
             let kind = event["type"].as_str().unwrap_or_default().to_owned();
-            told.ids.entry((number, index, kind)).or_default().insert(id.clone());
+            let generation = data["generation"].as_u64().unwrap_or_default();
+            let call = told.calls.entry((number, index)).or_default();
+            call.entry(generation).or_default().insert((kind, id.clone()));
             if let Some(before) = told.lines.insert(id, line.to_vec())
                 && before != line
             {
@@ -76,9 +78,18 @@ impl Told {
         told
     }
 
-    fn of(&self, due: &Due, kind: &str) -> BTreeSet<String> {
-        self.ids.get(&(due.number, due.index, kind.to_owned())).cloned().unwrap_or_default()
+    /// What was told of a call, the latest last.
+    fn of(&self, due: &Due) -> Vec<&(String, String)> {
+        let call = self.calls.get(&(due.number, due.index));
+        call.into_iter().flat_map(BTreeMap::values).flatten().collect()
     }
+}
+
+/// Every call is told once as what it came to. Only of one that a read can tell about there may be a doubt before.
+fn is_told_once(work: &Work, told: &[&(String, String)]) -> bool {
+    let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    let resolved = ["call.unknown", "call.delivered"];
+    kinds == ["call.delivered"] || kinds == ["call.unknown"] || (work.reconciles() && kinds == resolved)
 }
 
 /// Holds the evidence against the promise.
@@ -91,30 +102,29 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Findings {
     let mut unknown_records = BTreeSet::new();
     for call in &due {
         let times = done.get(call.text.as_str()).copied().unwrap_or_default();
-        let (delivered, unknown) = (output.of(call, "call.delivered"), output.of(call, "call.unknown"));
-        if !unknown.is_empty() {
+        let told = output.of(call);
+        if !is_told_once(evidence.work, &told) {
+            findings.wrong(format!("told as {told:?}: {call:?}"));
+        }
+        let is_unknown = told.last().is_some_and(|(kind, _)| kind == "call.unknown");
+        if is_unknown {
             findings.unknown += 1;
             unknown_records.insert(call.number);
-            if dead.of(call, "call.unknown") != unknown {
-                findings.wrong(format!("unknown, and not so in the dead letters: {call:?}"));
-            }
         }
-        if times > 0 && !unknown.is_empty() && evidence.work.effect == "reconciled" {
+        let doubt = |(kind, _): &&&(String, String)| kind == "call.unknown";
+        if !dead.of(call).iter().eq(told.iter().filter(doubt)) {
+            findings.wrong(format!("told as {told:?}, and {:?} in the dead letters", dead.of(call)));
+        }
+        if times > 0 && is_unknown && evidence.work.reconciles() {
             findings.wrong(format!("unknown, although a read tells that it was done: {call:?}"));
         }
-        if times == 0 && unknown.is_empty() {
+        if times == 0 && !is_unknown {
             findings.lost += 1;
-            findings.wrong(format!("lost: {call:?}"));
+            findings.wrong(format!("neither done nor unknown, told as {told:?}: {call:?}"));
         }
         if times > 1 && evidence.work.counts() {
             findings.doubled += 1;
             findings.wrong(format!("done {times} times: {call:?}"));
-        }
-        if delivered.len() + unknown.len() != 1 {
-            findings.wrong(format!("told as delivered {delivered:?} and as unknown {unknown:?}: {call:?}"));
-        }
-        if times == 0 && !delivered.is_empty() {
-            findings.wrong(format!("told as delivered and never done: {call:?}"));
         }
     }
     last_effects(evidence, &due, &mut findings);

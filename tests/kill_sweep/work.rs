@@ -96,7 +96,12 @@ impl Work {
 
     /// Whether the same call applied twice is a call too many.
     pub(crate) fn counts(&self) -> bool {
-        ["non-idempotent", "reconciled"].contains(&self.effect)
+        self.effect == "non-idempotent" || self.reconciles()
+    }
+
+    /// Whether a read tells what became of a call.
+    pub(crate) fn reconciles(&self) -> bool {
+        self.effect == "reconciled"
     }
 
     /// The calls that the input asks for, in its order.
