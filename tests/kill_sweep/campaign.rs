@@ -166,6 +166,14 @@ impl Campaign {
         if read() != output {
             findings.wrong.push("told again after the end".to_owned());
         }
+        let known = Program::new("ledger").line("export run.ledger").within(&self.folder).run();
+        let is = |word: &str| known.events().iter().filter(|call| call["outcome"] == word).count() as u64;
+        let (all, unknown) = (self.work.due().len() as u64, findings.unknown);
+        if (is("delivered"), is("unknown"), known.events().len() as u64) != (all - unknown, unknown, all) {
+            findings
+                .wrong
+                .push(format!("{unknown} of {all} are unknown, and the ledger says:\n{}", known.text()));
+        }
     }
 }
 
