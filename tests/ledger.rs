@@ -211,6 +211,9 @@ fn another_mapping_is_refused_without_keys_and_told_with_them() {
     run(&server, &folder, line, &message).exits(0);
     let changed = format!("{line} --set type=alert");
     run(&server, &folder, &changed, &message).exits(78).says("--accept-mapping-change");
+    // Not even after a run that skipped what had changed.
+    run(&server, &folder, &changed.replace("--on-change send", ""), &message).exits(0);
+    run(&server, &folder, &changed, &message).exits(78).says("--accept-mapping-change");
     assert_eq!(server.received().len(), 4);
     run(&server, &folder, &format!("{changed} --accept-mapping-change"), &message).exits(0);
     assert_eq!(server.received().len(), 5);
@@ -379,4 +382,58 @@ fn the_last_one_wins_also_where_a_run_is_killed_before_its_turn() {
     let names: Vec<Value> = server.received().iter().map(|call| call.json()["name"].clone()).collect();
     assert_eq!(names, ["a", "last", "b", "last", "last"]);
     assert_eq!(run(&server, &folder, &line, &rooms("b")).exits(0).count("skipped"), 2);
+}
+
+#[test]
+fn items_of_a_list_that_moved_are_not_sent_again() {
+    let (server, folder) = (willing(), folder());
+    let line = "send-message --key .id --exclude id --ledger l";
+    let to = |roles: &[&str]| [json!({"id": 1, "room_id": STANDUP, "message": "m", "roles": roles})];
+    run(&server, &folder, line, &to(&["host", "guest"])).exits(0);
+    let more = run(&server, &folder, line, &to(&["admin", "host", "guest", "viewer"])).exits(0);
+    assert_eq!((more.count("delivered"), more.summary()["changed"].as_u64()), (1, Some(1)));
+    run(&server, &folder, line, &to(&["guest", "host"])).exits(0);
+    let roles: Vec<Value> = server.received().iter().map(|call| call.json()["role"].clone()).collect();
+    assert_eq!(roles, ["host", "guest", "viewer"]);
+}
+
+#[test]
+fn rows_that_were_taken_out_do_not_send_others_twice() {
+    let (server, folder) = (willing(), folder());
+    let line = "send-message --ledger l";
+    let message = |text: &str| json!({"room_id": STANDUP, "message": text});
+    let blank = json!({"room_id": STANDUP});
+    run(&server, &folder, line, &[message("a"), blank.clone(), blank, message("c"), message("d")]).exits(1);
+    run(&server, &folder, line, &[message("a"), message("c"), message("d")]).exits(78);
+    assert_eq!(server.received().len(), 3);
+}
+
+#[test]
+fn what_is_sent_late_does_not_become_the_last_word() {
+    // The first row fails, the second one of the same room is delivered.
+    let server = Server::start(|request| match request.index {
+        0 => Reply::json(422, &json!({"code": 422, "message": "not now"})),
+        _ => Reply::ok(),
+    });
+    let folder = folder();
+    let rows = ["one", "two"].map(|text| json!({"room_id": support::TOWNHALL, "description": text}));
+    run(&server, &folder, "update-room --ledger l", &rows).exits(1);
+    let again = run(&server, &folder, "update-room --ledger l", &rows).exits(0);
+    assert_eq!(again.count("delivered"), 2);
+    let sent: Vec<Value> = server.received().iter().map(|call| call.json()["description"].clone()).collect();
+    assert_eq!(sent, ["one", "two", "one", "two"]);
+    assert_eq!(run(&server, &folder, "update-room --ledger l", &rows).exits(0).count("skipped"), 2);
+}
+
+#[test]
+fn what_earlier_runs_left_unknown_does_not_use_up_the_budget() {
+    let server = Server::start(|request| if request.index < 3 { Reply::hang_up() } else { Reply::ok() });
+    let folder = folder();
+    let messages: Vec<Value> =
+        (0..8).map(|n| json!({"room_id": STANDUP, "message": format!("{n}")})).collect();
+    let line = "send-message --ledger l --max-failures 2 --concurrency 1";
+    let first = run(&server, &folder, line, &messages).exits(75).says("same command");
+    assert_eq!((first.count("unknown"), first.count("delivered")), (3, 0));
+    let second = run(&server, &folder, line, &messages).exits(1);
+    assert_eq!(counts(&second, &["unknown", "delivered"]), [3, 5]);
 }

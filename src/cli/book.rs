@@ -7,7 +7,6 @@ use crate::exit::ExitCode;
 use crate::ledger::{self, Ledger, OnChange, Pins, Policy};
 use crate::mapping::Mapping;
 use crate::pipeline::Book;
-use crate::template::Effect;
 
 use super::arguments::{LedgerArguments, OnChangeWord};
 use super::failure::Failure;
@@ -37,19 +36,19 @@ pub(super) fn open(
 ) -> Result<Option<Ledger>, Failure> {
     let Some(path) = &given.ledger else { return Ok(None) };
     let ledger = Ledger::open(path, pins).map_err(|error| refused(&error))?;
+    let repeats =
+        mapping.endpoint().may_not_be_repeated() && matches!(given.on_change, Some(OnChangeWord::Send));
+    // Not only in the first run with another mapping: what that one skipped would be sent by the next.
+    if !ledger.mapping_always_same() && repeats && !given.accept_mapping_change {
+        let text = format!(
+            "the mapping is another than it was, and `--on-change send` would send again what must not be repeated (ledger \
+             `{}`)",
+            path.display()
+        );
+        return Err(Failure::configuration(text)
+            .hint("`--accept-mapping-change` if that is meant; without `--on-change send` it is skipped"));
+    }
     if ledger.mapping_changed() {
-        let repeats = mapping.endpoint().effect() == Effect::NonIdempotent
-            && matches!(given.on_change, Some(OnChangeWord::Send));
-        if repeats && !given.accept_mapping_change {
-            let text = format!(
-                "the mapping is another than in the run before, and `--on-change send` would send again what must not be \
-                 repeated (ledger `{}`)",
-                path.display()
-            );
-            return Err(Failure::configuration(text).hint(
-                "`--accept-mapping-change` if that is meant; without `--on-change send` it is skipped",
-            ));
-        }
         tracing::info!("the mapping is another than in the run before: delivered records are compared anew");
     }
     Ok(Some(ledger))

@@ -135,8 +135,10 @@ fn tell(report: &Report, summary: Option<Summary>, remembers: bool) -> Result<Ex
 fn how_it_goes_on(report: &Report, remembers: bool) -> String {
     let pending = report.tally.of(Outcome::Pending);
     let read = report.tally.records_read();
-    let command: Vec<String> = std::env::args().map(|word| quoted(&without_password(&word))).collect();
-    let command = command.join(" ");
+    // What was asked for this once must not be asked for again by somebody who only wants to go on.
+    let once = |word: &String| remembers && ["--overwrite", "--resend-unknown"].contains(&word.as_str());
+    let words = std::env::args().filter(|word| !once(word));
+    let command = words.map(|word| quoted(&without_password(&word))).collect::<Vec<_>>().join(" ");
     if remembers {
         return format!(
             "{pending} of {read} records read were not sent; the input behind them may hold more. The same command with \

@@ -105,12 +105,20 @@ impl Endpoint {
         }
     }
 
-    /// What a repeat of a call does, conditions aside.
+    /// True where some of its calls must not be repeated.
     #[must_use]
-    pub fn effect(&self) -> Effect {
+    pub fn may_not_be_repeated(&self) -> bool {
+        let effects = |template: &EndpointTemplate| {
+            let conditions = template.effect_if.iter().map(|condition| condition.effect);
+            conditions.chain([template.effect]).any(|effect| !effect.may_repeat())
+        };
         match &self.kind {
-            EndpointKind::Template { own, .. } => own.template.effect,
-            EndpointKind::Manual { effect, .. } => *effect,
+            EndpointKind::Manual { effect, known, .. } => {
+                !effect.may_repeat() || known.as_ref().is_some_and(|known| effects(known))
+            }
+            EndpointKind::Template { own, routed } => {
+                effects(&own.template) || routed.as_ref().is_some_and(|aim| effects(&aim.template))
+            }
         }
     }
 

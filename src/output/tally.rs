@@ -20,6 +20,8 @@ pub struct Tally {
     retries: u64,
     rate_limited: u64,
     changed: u64,
+    /// Records that an earlier run has left unknown and counted.
+    standing: u64,
     /// Microseconds, to one part in a hundred.
     latency: Histogram<u64>,
     reasons: Vec<Reason>,
@@ -67,6 +69,7 @@ impl Default for Tally {
             retries: 0,
             rate_limited: 0,
             changed: 0,
+            standing: 0,
             latency,
             reasons: Vec::new(),
         }
@@ -87,6 +90,11 @@ impl Tally {
     /// Counts a delivered record whose request has changed since.
     pub fn changed(&mut self) {
         self.changed += 1;
+    }
+
+    /// Counts a record that is unknown since an earlier run: nothing that this one has done.
+    pub fn standing(&mut self) {
+        self.standing += 1;
     }
 
     /// Counts a call and what it cost.
@@ -133,10 +141,12 @@ impl Tally {
     /// Records counted against `--max-failures`.
     #[must_use]
     pub fn failures(&self) -> u64 {
-        [Outcome::Rejected, Outcome::Failed, Outcome::Unknown, Outcome::Invalid]
+        let failures: u64 = [Outcome::Rejected, Outcome::Failed, Outcome::Unknown, Outcome::Invalid]
             .map(|o| self.of(o))
             .iter()
-            .sum()
+            .sum();
+        // Else a run could never get past what earlier ones have left.
+        failures.saturating_sub(self.standing)
     }
 
     /// The exit code these counts alone have earned.

@@ -61,8 +61,9 @@ impl End {
             Some(ReadError::Ledger(error)) => self.say(ExitCode::Io, with_causes(&error), None),
             Some(ReadError::Another(position)) => {
                 let text = format!("{position} is not the record that the ledger knows there");
-                let hint = "`--key` tells which record is which wherever it stands; without it records are known by \
-                            their place, and another input needs a ledger of its own";
+                let hint = "without `--key` records are known by their place: give the input as it was, with new \
+                            records behind it, or mend single ones by `roompipe replay`; another input needs a ledger of its \
+                            own, which knows nothing of what was sent";
                 self.say(ExitCode::Configuration, text, Some(hint.to_owned()));
             }
         }

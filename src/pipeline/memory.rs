@@ -5,12 +5,17 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::ledger::{self, Digest, ForCall, ForRecord, Known, KnownCall, Policy, Recall, State, Wanted};
+use crate::ledger::{
+    self, Digest, Entry, ForCall, ForRecord, Known, KnownCall, Policy, Recall, State, Wanted,
+};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
 use crate::record::{Identity, Position};
 
 use super::task::{Doubt, Invalidity, Plan, Task};
+
+/// Places that are looked at to tell a record that was mended from one that has moved up.
+const PLACES: usize = 64;
 
 /// See the module.
 pub(super) struct Memory {
@@ -22,6 +27,9 @@ pub(super) struct Memory {
     last_wins: bool,
     /// Keys that were sent in this run, where a later record with the same key must then be sent, too.
     sent: HashSet<u64>,
+    /// Lanes in which something was sent in this run: what was delivered there before comes later in the input, and must
+    /// stay the last word.
+    sent_lanes: HashSet<u64>,
     hasher: RandomState,
 }
 
@@ -46,7 +54,15 @@ pub(super) struct Tasks {
 
 impl Memory {
     pub(super) fn new((recall, is_blank): (Box<dyn Recall>, bool), policy: Policy, last_wins: bool) -> Self {
-        Self { recall, is_blank, policy, last_wins, sent: HashSet::new(), hasher: RandomState::new() }
+        Self {
+            recall,
+            is_blank,
+            policy,
+            last_wins,
+            sent: HashSet::new(),
+            sent_lanes: HashSet::new(),
+            hasher: RandomState::new(),
+        }
     }
 
     pub(super) fn last_wins(&self) -> bool {
@@ -75,8 +91,11 @@ impl Memory {
     ) -> Result<(Sight, ForRecord), ledger::Error> {
         let known = if self.is_blank { Known::default() } else { self.recall.known(identity)? };
         let mut verdict = ledger::for_record(&known, content, &self.policy);
+        if verdict == ForRecord::Map && self.has_moved(identity, &known, content)? {
+            verdict = ForRecord::Another;
+        }
         let is_overtaken = self.is_overtaken(identity, &known)?;
-        if verdict == ForRecord::Skip && is_overtaken {
+        if verdict == ForRecord::Skip && (is_overtaken || !self.sent_lanes.is_empty()) {
             verdict = ForRecord::Map;
         }
         Ok((Sight { known, is_overtaken }, verdict))
@@ -93,7 +112,12 @@ impl Memory {
         let of = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         let mut all =
             Tasks { tasks: Vec::with_capacity(calls.len()), outcome: Outcome::Filtered, changed: false };
+        let moved = if self.policy.keyed { moved(&sight.known, &calls) } else { Vec::new() };
         for (index, call) in calls.into_iter().enumerate() {
+            if moved.get(index) == Some(&true) {
+                all.outcome = all.outcome.worst(Outcome::Skipped);
+                continue;
+            }
             let known = u32::try_from(index).ok().and_then(|index| of_call(&sight.known, index));
             match call {
                 Ok(request) => self.task(&mut all, (index, request), known, content, sight.is_overtaken),
@@ -113,7 +137,7 @@ impl Memory {
     }
 
     fn task(
-        &self,
+        &mut self,
         all: &mut Tasks,
         (index, request): (usize, Request),
         known: Option<&KnownCall>,
@@ -132,8 +156,10 @@ impl Memory {
             content,
             request: digest,
         };
+        let lane = request.lane.as_ref().map(|lane| self.hasher.hash_one(lane));
+        let overtaken = overtaken || lane.is_some_and(|lane| self.sent_lanes.contains(&lane));
         let mut verdict = ledger::for_call(known, &wanted, &self.policy);
-        if let (ForCall::Skip { .. }, true, true) = (&verdict, overtaken, may_repeat) {
+        if let (ForCall::Skip { changed: false }, true, true) = (&verdict, overtaken, may_repeat) {
             let settled = known.and_then(|known| known.entry.as_ref());
             let generation = settled.map_or(0, |entry| entry.generation + 1);
             verdict = ForCall::Send { generation, maybe_applied: false, changed: false };
@@ -141,6 +167,9 @@ impl Memory {
         match verdict {
             ForCall::Send { generation, maybe_applied, changed } => {
                 all.changed |= changed;
+                if !self.is_blank {
+                    self.sent_lanes.extend(lane);
+                }
                 let mut plan = plan(generation, maybe_applied, ledger::first_attempt(known));
                 let settled = known.and_then(|known| known.entry.as_ref());
                 plan.replaces = settled.is_some_and(|entry| entry.state == State::Delivered);
@@ -157,6 +186,30 @@ impl Memory {
         }
     }
 
+    /// True where a record stands in the place of one that was never sent, and is in truth one that was delivered behind
+    /// it: rows were taken out. One that was mended in its place is none of those.
+    fn has_moved(
+        &mut self,
+        identity: &Identity,
+        known: &Known,
+        content: &Digest,
+    ) -> Result<bool, ledger::Error> {
+        let Identity::Position { input, number } = identity else { return Ok(false) };
+        let is_other = |entry: &Entry| entry.state == State::Invalid && entry.content != *content;
+        if self.policy.keyed || !entries(known).any(is_other) {
+            return Ok(false);
+        }
+        for next in (number + 1..).take(PLACES) {
+            let known = self.recall.known(&Identity::Position { input: *input, number: next })?;
+            let sent =
+                entries(&known).find(|entry| !matches!(entry.state, State::Invalid | State::Forgotten));
+            if let Some(sent) = sent {
+                return Ok(sent.content == *content);
+            }
+        }
+        Ok(false)
+    }
+
     /// True where the record before it with the same key was sent in this run, or in an earlier one that ended before
     /// this record's turn came. One step back is enough: what is sent again overtakes the next in turn.
     fn is_overtaken(&mut self, identity: &Identity, known: &Known) -> Result<bool, ledger::Error> {
@@ -169,6 +222,43 @@ impl Memory {
             |known: &Known| known.calls.iter().filter_map(|call| Some(call.entry.as_ref()?.settled)).max();
         Ok(last(&self.recall.known(&before)?) > last(known))
     }
+}
+
+/// Calls that were delivered as another one of the same record, which makes that one no more: the items of a list have
+/// moved. Only what must not be repeated is asked about.
+fn moved(known: &Known, calls: &[Result<Request, Invalid>]) -> Vec<bool> {
+    if calls.len().max(known.calls.len()) < 2 {
+        return Vec::new();
+    }
+    let digests: Vec<Option<Digest>> =
+        calls.iter().map(|call| call.as_ref().ok().map(Request::digest)).collect();
+    let delivered = |call: &KnownCall| {
+        call.entry.as_ref().filter(|entry| entry.state == State::Delivered && call.intent.is_none())?.request
+    };
+    // What is still made as the same call is nobody else's.
+    let mut free: Vec<Digest> = known
+        .calls
+        .iter()
+        .filter_map(|call| {
+            let now = digests.get(call.call as usize).copied().flatten();
+            delivered(call).filter(|request| now != Some(*request))
+        })
+        .collect();
+    let is_moved = |(index, call): (usize, &Result<Request, Invalid>)| {
+        let (Ok(request), Some(digest)) = (call, digests[index]) else { return false };
+        let own = u32::try_from(index).ok().and_then(|index| of_call(known, index));
+        let is_open = own.is_some_and(|own| own.intent.is_some() || delivered(own) == Some(digest));
+        if request.effect.may_repeat() || is_open {
+            return false;
+        }
+        let found = free.iter().position(|request| *request == digest);
+        found.map(|place| free.swap_remove(place)).is_some()
+    };
+    calls.iter().enumerate().map(is_moved).collect()
+}
+
+fn entries(known: &Known) -> impl Iterator<Item = &Entry> {
+    known.calls.iter().filter_map(|call| call.entry.as_ref())
 }
 
 /// A record that is known by where it stands.

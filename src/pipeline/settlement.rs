@@ -129,6 +129,19 @@ pub(super) fn interrupted() -> Settled {
     }
 }
 
+/// Why a call is unknown that an earlier run has told to be so.
+pub(super) fn standing() -> CallError {
+    CallError {
+        code: "unknown_before".to_owned(),
+        name: None,
+        message:
+            "unknown since an earlier run, whose event says why; hint: see whether it was applied, then \
+                  `--resend-unknown` sends it again and `roompipe ledger forget` makes it new"
+                .to_owned(),
+        details: None,
+    }
+}
+
 /// An `invalid` call as the `error` of its event.
 pub(super) fn told(invalid: &Invalid) -> CallError {
     CallError {

@@ -20,7 +20,7 @@ use super::budget::FailureBudget;
 use super::intents::Intents;
 use super::lanes::Ticket;
 use super::reconcile::Reconciler;
-use super::settlement::{Settlement, Teller, entry, interrupted, told, unkept};
+use super::settlement::{Settlement, Teller, entry, interrupted, standing, told, unkept};
 use super::task::{Doubt, Invalidity, Plan, Task};
 
 /// What every worker of a run shares.
@@ -96,8 +96,9 @@ impl Workshop {
             }
             // It is as it was, and has been told.
             (_, true, _) => {
+                self.board.tally().standing();
                 self.count(work, Outcome::Unknown, None);
-                settled.error.iter().for_each(|error| self.note_reason(work, Outcome::Unknown, error));
+                self.note_reason(work, Outcome::Unknown, &standing());
             }
             (_, false, true) => self.count(work, Outcome::Pending, None),
         }
