@@ -94,7 +94,7 @@ fn while_the_output_is_stuck_the_run_ends_all_the_same() {
     }
     running.signal("TERM");
     thread::sleep(ECHO + Duration::from_millis(200));
-    let ran = ended_soon(running, "TERM");
+    let ran = ended_soon(running, "TERM").says("their events, where they could be written");
     let sent = server.received().len() as u64;
     assert!(sent < TOO_MANY as u64, "a stuck output slows the run");
     assert_eq!(ran.count("delivered"), sent, "{}", ran.stderr);

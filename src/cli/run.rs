@@ -145,13 +145,16 @@ fn how_it_goes_on(report: &Report, remembers: bool) -> String {
              the same input goes on where this run stopped, and sends nothing twice: {command}"
         );
     }
-    let sent = match report.events_lost {
-        0 => "",
-        _ => ", and the calls of events that were not written have been made",
+    let (told, sent) = match report.events_lost {
+        0 => ("their events are `record.pending`", ""),
+        _ => (
+            "their events, where they could be written, are `record.pending`",
+            ", and the calls of events that were not written have been made",
+        ),
     };
     format!(
-        "{pending} of {read} records read were not sent (their events are `record.pending`){sent}; the input behind them \
-         may hold more. What is missing goes on with: {command}"
+        "{pending} of {read} records read were not sent ({told}){sent}; the input behind them may hold more. What is \
+         missing goes on with: {command}"
     )
 }
 

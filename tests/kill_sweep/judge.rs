@@ -41,11 +41,14 @@ impl Findings {
     }
 }
 
+/// What was told of one call: types and ids, by generation.
+type Generations = BTreeMap<u64, BTreeSet<(String, String)>>;
+
 /// The events of a file, by call and by id.
 #[derive(Default)]
 struct Told {
-    /// What was told of each call, (number, index), in the order of its generations: types and ids.
-    calls: BTreeMap<(u64, u64), BTreeMap<u64, BTreeSet<(String, String)>>>,
+    /// By record's number and call's index.
+    calls: BTreeMap<(u64, u64), Generations>,
     lines: BTreeMap<String, Vec<u8>>,
 }
 
