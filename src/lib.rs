@@ -35,6 +35,7 @@
 //! | what is remembered from run to run, what is done with it | [`ledger`] |
 //! | what does an event say, where is it written | [`output`] |
 //! | who runs when, how does a run end | [`pipeline`] |
+//! | what does a dead letter say, which is sent again and as what | [`output`], [`pipeline`] |
 //! | what does an option mean | [`cli`] |
 //! | what does 100ms answer | [`emulator`] |
 //!

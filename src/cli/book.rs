@@ -2,6 +2,8 @@
 //!
 //! What is remembered, and what is done with it, is the business of `ledger`.
 
+use std::path::Path;
+
 use crate::call::{Credentials, Reason, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::{self, Ledger, OnChange, Pins, Policy};
@@ -52,6 +54,32 @@ pub(super) fn open(
         tracing::info!("the mapping is another than in the run before: delivered records are compared anew");
     }
     Ok(Some(ledger))
+}
+
+/// Opens the ledger of an earlier run, whose dead letters are replayed.
+pub(super) fn reopen(path: &Path) -> Result<Ledger, Failure> {
+    Ledger::reopen(path).map_err(|error| refused(&error))
+}
+
+/// A replay goes where the run went; how its records are mapped and known is left as it is pinned. Without an `endpoint`
+/// every letter has its own.
+pub(super) fn check(
+    ledger: &Ledger,
+    base_url: &str,
+    endpoint: Option<String>,
+    credentials: Option<&Credentials>,
+) -> Result<(), Failure> {
+    let pinned = ledger.pins().clone();
+    let given = Pins {
+        workspace: credentials.and_then(Credentials::access_key).unwrap_or_default(),
+        base_url: base_url.to_owned(),
+        endpoint: endpoint.unwrap_or(pinned.endpoint),
+        ..pinned
+    };
+    ledger.check(&given).map_err(|error| {
+        let hint = "a replay with `--ledger` goes where the run went that wrote the dead letters";
+        Failure { hint: Some(hint.to_owned()), ..refused(&error) }
+    })
 }
 
 /// Starts the ledger.

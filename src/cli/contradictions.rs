@@ -2,7 +2,10 @@
 //!
 //! The parser of arguments cannot tell this: to it, a variable is as good as a flag.
 
-use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, OutputArguments};
+use super::arguments::{
+    CallArguments, DeliveryArguments, EmptyCell, InputArguments, LedgerArguments, MappingArguments,
+    OutputArguments,
+};
 use super::failure::Failure;
 
 /// One of two options that say opposite things.
@@ -34,8 +37,38 @@ fn needs(option: &str, variable: &str, needed: &str, given: bool, there: bool) -
     Ok(())
 }
 
-fn from_environment(variable: &str) -> bool {
+/// True where an option may have come from its variable.
+pub(super) fn from_environment(variable: &str) -> bool {
     std::env::var_os(variable).is_some()
+}
+
+/// Options about records mean nothing where requests are sent as they were. In the environment they are not meant for
+/// this command.
+pub(super) fn refuse_without_effect(
+    input: &InputArguments,
+    mapping: &MappingArguments,
+    delivery: &DeliveryArguments,
+) -> Result<(), Failure> {
+    let options = [
+        ("--map", "ROOMPIPE_MAP", !mapping.map.is_empty()),
+        ("--set", "ROOMPIPE_SET", !mapping.set.is_empty()),
+        ("--exclude", "ROOMPIPE_EXCLUDE", !mapping.exclude.is_empty()),
+        ("--body", "ROOMPIPE_BODY", mapping.body.is_some()),
+        ("--pass-unknown", "ROOMPIPE_PASS_UNKNOWN", mapping.pass_unknown),
+        ("--strict", "ROOMPIPE_STRICT", mapping.strict),
+        ("--where", "ROOMPIPE_WHERE", input.filter.is_some()),
+        ("--infer-types", "ROOMPIPE_INFER_TYPES", input.infer_types),
+        ("--empty", "ROOMPIPE_EMPTY", !matches!(input.empty, EmptyCell::Omit)),
+        ("--order-by", "ROOMPIPE_ORDER_BY", delivery.order_by.is_some()),
+    ];
+    for (option, variable, is_given) in options {
+        if is_given && !from_environment(variable) {
+            let text = format!("`{option}` has no effect on recorded requests, which are sent as they are");
+            let hint = "name the endpoint behind the file, so that the records are mapped afresh";
+            return Err(Failure::usage(text).hint(hint));
+        }
+    }
+    Ok(())
 }
 
 impl CallArguments {

@@ -6,6 +6,7 @@
 mod arguments;
 mod book;
 mod contradictions;
+mod drive;
 mod emulator;
 mod endpoints;
 mod failure;
@@ -14,6 +15,7 @@ mod log;
 mod outputs;
 mod preview;
 mod progress;
+mod replay;
 mod run;
 mod setup;
 mod shell;
@@ -70,6 +72,9 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Show the requests records would become; nothing is sent, no credential is needed.
     Preview(Box<preview::Arguments>),
+    /// Send dead letters again: as they were recorded, or their records mapped afresh.
+    #[command(after_help = "`--help-all` shows all options, the credentials' variables and the exit codes.", after_long_help = MORE)]
+    Replay(Box<replay::Arguments>),
     /// The catalog of endpoint templates.
     Endpoints(endpoints::Arguments),
     /// What a ledger knows, and what it is to forget.
@@ -106,6 +111,7 @@ fn run_command() -> ExitCode {
             option.hide(of_run)
         })
     });
+    command = command.mut_subcommand("replay", replay::of_letters);
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
@@ -117,6 +123,7 @@ fn run_command() -> ExitCode {
     let result = match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Preview(arguments) => preview::run(*arguments),
+        Command::Replay(arguments) => replay::run(*arguments),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),

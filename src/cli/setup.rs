@@ -120,13 +120,17 @@ fn manual(
         }
     };
     let known = known_template(&pattern, &method, base_url, catalog);
-    let effect = arguments.manual.effect.map(|word| match word {
+    Ok(Endpoint::manual(method, pattern, arguments.manual.effect.map(effect), known))
+}
+
+/// `--effect`.
+pub(super) fn effect(word: EffectWord) -> Effect {
+    match word {
         EffectWord::Read => Effect::Read,
         EffectWord::Idempotent => Effect::Idempotent,
         EffectWord::Upsert => Effect::Upsert,
         EffectWord::NonIdempotent => Effect::NonIdempotent,
-    });
-    Ok(Endpoint::manual(method, pattern, effect, known))
+    }
 }
 
 /// A manual call whose origin, method and path are a template's takes its effect.
@@ -234,6 +238,12 @@ pub(super) fn routed(
 /// The reads that can tell what became of calls whose answer was lost.
 pub(super) fn reconciler(meaning: &Meaning, base_url: &str) -> Result<Reconciler, Failure> {
     Reconciler::new(base_url, meaning.endpoint.may_call().cloned(), |id| meaning.catalog.get(id))
+        .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
+}
+
+/// The same for calls of any endpoint.
+pub(super) fn reconciler_of_all(catalog: &Catalog, base_url: &str) -> Result<Reconciler, Failure> {
+    Reconciler::new(base_url, all(catalog)?.into_iter(), |id| catalog.get(id))
         .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
 }
 

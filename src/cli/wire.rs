@@ -41,6 +41,11 @@ impl GivenHeader {
         })
     }
 
+    /// True where it came from the environment or a file.
+    pub(super) fn is_secret(&self) -> bool {
+        self.secret
+    }
+
     /// The value for people.
     pub(super) fn shown(&self) -> &str {
         if self.secret { "<secret>" } else { &self.value }
@@ -109,13 +114,20 @@ pub(super) fn credentials(emulator: bool) -> Result<Credentials, Failure> {
     if emulator {
         return Ok(Credentials::key(DEMO_ACCESS_KEY, DEMO_SECRET.into()));
     }
-    let found = Credentials::from_environment(|name| std::env::var(name).ok())
-        .map_err(|error| refused(&error, error.hint()))?;
-    found.ok_or_else(|| {
-        Failure::configuration("no credentials: neither HMS_ACCESS_KEY and HMS_SECRET nor HMS_MANAGEMENT_TOKEN are set").hint(
-            "find access key and secret on https://dashboard.100ms.live/developer and export them; `--emulator` and `preview` need none",
-        )
-    })
+    found_credentials()?.ok_or_else(no_credentials)
+}
+
+/// What the environment offers.
+pub(super) fn found_credentials() -> Result<Option<Credentials>, Failure> {
+    Credentials::from_environment(|name| std::env::var(name).ok())
+        .map_err(|error| refused(&error, error.hint()))
+}
+
+/// The environment offers nothing.
+pub(super) fn no_credentials() -> Failure {
+    Failure::configuration("no credentials: neither HMS_ACCESS_KEY and HMS_SECRET nor HMS_MANAGEMENT_TOKEN are set").hint(
+        "find access key and secret on https://dashboard.100ms.live/developer and export them; `--emulator` and `preview` need none",
+    )
 }
 
 /// Every call in flight may hold a connection, both ends of it with an emulator of ours, and other files are open too.

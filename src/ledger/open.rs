@@ -43,6 +43,30 @@ impl Ledger {
         Ok(Self { connection, meta, new_mapping, path: path.to_owned(), real, lock })
     }
 
+    /// Opens a ledger that is there, whatever it belongs to; nothing is pinned anew. [`Ledger::check`] compares.
+    ///
+    /// # Errors
+    /// There is none, it is in use, or cannot be read and written.
+    pub fn reopen(path: &Path) -> Result<Self, Error> {
+        let Opened { connection, lock, real } = connect::write(path, None)?;
+        let meta = connect::meta(&connection).map_err(Error::reading)?;
+        Ok(Self { connection, meta, new_mapping: None, path: path.to_owned(), real, lock })
+    }
+
+    /// What it belongs to.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        &self.meta.pins
+    }
+
+    /// Refuses to be used for something else.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn check(&self, given: &Pins) -> Result<(), Error> {
+        check(&self.path, &self.meta.pins, given)
+    }
+
     /// What it is called, whatever its file is: a UUID made with it. Ids of events are made from it.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -8,11 +8,21 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::outcome::Outcome;
 use crate::output::{Cost, Subject, Tally};
-use crate::record::Ticket as Room;
+use crate::record::{Identity, Ticket as Room};
 
 use super::lanes::{Lanes, Ticket};
 use super::progress::Progress;
 use super::task::Task;
+
+/// What the events of a dead letter's calls tell otherwise than those of a record's.
+#[derive(Debug)]
+pub(super) struct Letterhead {
+    /// The endpoint that the letter names.
+    pub(super) endpoint: String,
+    /// Where the letter stands, if its events have ids of this run alone, which are made from that. Nothing where they
+    /// are made from the record's identity.
+    pub(super) place: Option<Identity>,
+}
 
 /// A record on its way, shared by its calls.
 #[derive(Debug)]
@@ -22,6 +32,8 @@ pub(super) struct Job {
     pub(super) of: usize,
     /// Its calls wait for those of an earlier record with its key.
     pub(super) in_key_lane: bool,
+    /// Where it is not the record that was read, but a dead letter about it.
+    pub(super) letterhead: Option<Letterhead>,
     /// Room in the read-ahead, given back when the record has ended.
     _room: Option<Room>,
     progress: Mutex<(usize, Outcome)>,
@@ -35,7 +47,8 @@ impl Job {
         (left, outcome): (usize, Outcome),
         room: Option<Room>,
     ) -> Self {
-        Self { subject, of, in_key_lane: false, _room: room, progress: Mutex::new((left, outcome)) }
+        let progress = Mutex::new((left, outcome));
+        Self { subject, of, in_key_lane: false, letterhead: None, _room: room, progress }
     }
 }
 

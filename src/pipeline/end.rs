@@ -13,6 +13,7 @@ use crate::ledger::{self, Closing, Leftovers, StoredEvent};
 use crate::outcome::Outcome;
 use crate::output::{Kept, Outputs, Written};
 
+use super::again::Refused;
 use super::board::Board;
 use super::read::{ReadEnd, ReadError};
 use super::run::{Message, Report};
@@ -48,8 +49,20 @@ impl End {
         if end.broke_off {
             self.say(ExitCode::Io, "an input broke off; what was whole was sent".to_owned(), None);
         }
+        if end.outdated > 0 {
+            let text = format!(
+                "skipped dead letters out of date, of calls that are not delivered: {}",
+                end.outdated
+            );
+            let hint = "these calls have ended once more since: replay the dead letters of that later run, or give the \
+                        original command again";
+            self.say(ExitCode::SomeNot, text, Some(hint.to_owned()));
+        }
         match end.error {
             None => {}
+            Some(ReadError::Letters(Refused { text, hint })) => {
+                self.say(ExitCode::Configuration, text, Some(hint));
+            }
             Some(ReadError::Input(error)) => {
                 let hint = error.hint().map(str::to_owned);
                 self.say(error.exit_code(), with_causes(&error), hint);

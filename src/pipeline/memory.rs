@@ -83,6 +83,11 @@ impl Memory {
         Ok(Ok(Identity::Key { key, occurrence }))
     }
 
+    /// What is known of a record.
+    pub(super) fn known(&mut self, identity: &Identity) -> Result<Known, ledger::Error> {
+        self.recall.known(identity)
+    }
+
     /// What is known of a record, and whether that settles it before it is mapped.
     pub(super) fn look_up(
         &mut self,

@@ -3,23 +3,30 @@
 //! Backpressure goes end to end: a worker waits for its output, a lane for its worker, the reader for room in the
 //! read-ahead. It knows no terminal and no arguments: `cli` hands it everything opened and checked.
 
+mod again;
 mod board;
 mod budget;
 mod end;
 mod intents;
 mod lanes;
+mod letters;
 mod memory;
 mod progress;
 mod read;
 mod reconcile;
+mod resend;
 mod run;
 mod settlement;
 mod shutdown;
 mod task;
 mod work;
 
+pub use again::Again;
 pub use budget::FailureBudget;
 pub use lanes::{Lanes, Ticket};
+pub use letters::{LedgerName, Letters};
 pub use progress::Progress;
+pub use read::Front;
 pub use reconcile::{ReconcileError, Reconciler};
+pub use resend::{Resend, ResendSettings};
 pub use run::{Book, Message, Report, Run, RunError};

@@ -14,7 +14,9 @@ use crate::outcome::Outcome;
 use crate::output::{Subject, SubjectContent};
 use crate::record::{self, Budget, Content, Header, Identity, Inputs, Item, Position, Record, Unreadable};
 
-use super::board::{Board, Job};
+use super::again::Refused;
+use super::board::{Board, Job, Letterhead};
+use super::letters::Letters;
 use super::memory::{Memory, Sight, Tasks, by_position};
 use super::task::{Invalidity, Plan, Task};
 
@@ -25,6 +27,16 @@ pub(super) struct ReadEnd {
     pub(super) error: Option<ReadError>,
     /// An input ended in the middle of a record or of its compression.
     pub(super) broke_off: bool,
+    /// Calls that are not delivered, whose dead letters were skipped: the ledger knows of a later end.
+    pub(super) outdated: usize,
+}
+
+/// What the pieces of the input are, and so what is made of them.
+pub enum Front {
+    /// Records, which are mapped.
+    Records(Box<Mapping>),
+    /// Dead letters, which are sent again.
+    Letters(Box<Letters>),
 }
 
 /// Why reading ended early.
@@ -38,6 +50,8 @@ pub(super) enum ReadError {
     Ledger(ledger::Error),
     /// The ledger knows another record at this place.
     Another(Position),
+    /// The dead letters are not such as can be replayed by this command.
+    Letters(Refused),
 }
 
 impl From<ledger::Error> for ReadError {
@@ -48,7 +62,6 @@ impl From<ledger::Error> for ReadError {
 
 pub(super) struct Reading {
     pub(super) inputs: Inputs,
-    pub(super) mapping: Mapping,
     pub(super) board: Arc<Board>,
     pub(super) budget: Budget,
     pub(super) stop: Stop,
@@ -74,7 +87,7 @@ impl Drop for Ending {
 
 impl Reading {
     /// Reads until the input ends or the run stops.
-    pub(super) fn run(mut self) -> ReadEnd {
+    pub(super) fn run(mut self, mut front: Front) -> ReadEnd {
         let mut ending = Ending { board: Arc::clone(&self.board), whole: false };
         let mut end = ReadEnd::default();
         let mut notes = Notes::default();
@@ -92,7 +105,9 @@ impl Reading {
                     break;
                 }
             };
-            if let Err(error) = self.check_columns(&item) {
+            if let Front::Records(mapping) = &front
+                && let Err(error) = self.check_columns(mapping, &item)
+            {
                 end.error = Some(ReadError::Columns(error));
                 break;
             }
@@ -100,23 +115,28 @@ impl Reading {
                 break;
             }
             failpoint::reached("after-read");
-            let admitted = match item {
-                Item::Record(record) => self.admit(record, &mut notes),
-                Item::Unreadable(unreadable) => {
-                    end.broke_off |= unreadable.breaks_off;
-                    self.admit_unreadable(unreadable)
-                }
+            end.broke_off |= matches!(&item, Item::Unreadable(unreadable) if unreadable.breaks_off);
+            let admitted = match (&mut front, item) {
+                (Front::Letters(letters), item) => letters.admit(item, &mut self, &mut notes),
+                (Front::Records(mapping), Item::Record(record)) => self.admit(mapping, record, &mut notes),
+                (Front::Records(_), Item::Unreadable(unreadable)) => self.admit_unreadable(unreadable),
             };
             if let Err(error) = admitted {
                 end.error = Some(error);
                 break;
             }
+            if let Some(note) = notes.take_new() {
+                tracing::info!("{note}");
+            }
+        }
+        if let (Front::Letters(letters), true) = (&front, ending.whole) {
+            end.outdated = letters.outdated();
         }
         end
     }
 
     /// Looks at the header of an input that could not be checked before it was its turn, such as stdin.
-    fn check_columns(&mut self, item: &Item) -> Result<(), mapping::Error> {
+    fn check_columns(&mut self, mapping: &Mapping, item: &Item) -> Result<(), mapping::Error> {
         let Item::Record(Record { position, content: Content::Cells { header, .. } }) = item else {
             return Ok(());
         };
@@ -124,13 +144,13 @@ impl Reading {
             return Ok(());
         }
         self.header = Some(Arc::clone(header));
-        self.mapping.check_columns(&position.source, header.names().iter().map(String::as_str))
+        mapping.check_columns(&position.source, header.names().iter().map(String::as_str))
     }
 
-    fn admit(&mut self, record: Record, notes: &mut Notes) -> Result<(), ReadError> {
+    fn admit(&mut self, mapping: &Mapping, record: Record, notes: &mut Notes) -> Result<(), ReadError> {
         let content = self.memory.as_ref().map(|_| shortened(record.content_hash())).unwrap_or_default();
         let mut seen = None;
-        if self.memory.is_some() && !self.mapping.looks_first() {
+        if self.memory.is_some() && !mapping.looks_first() {
             // A record that is known by its place and finished need not be taken apart.
             seen = self.look_up(by_position(&record.position), &content, &record.position)?;
             if seen.is_none() {
@@ -142,7 +162,7 @@ impl Reading {
             Ok(object) => object,
             Err(fault) => return self.admit_unreadable(record.into_unreadable(fault)),
         };
-        let looked = match self.mapping.look(object) {
+        let looked = match mapping.look(object) {
             Ok(Some(looked)) => looked,
             Ok(None) => {
                 self.board.end_without_call(Outcome::Filtered);
@@ -151,7 +171,7 @@ impl Reading {
             Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
         };
         if seen.is_none() && self.memory.is_some() {
-            let key = match self.mapping.key(&looked).transpose() {
+            let key = match mapping.key(&looked).transpose() {
                 Ok(key) => key,
                 Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
             };
@@ -169,11 +189,7 @@ impl Reading {
                 return Ok(());
             }
         }
-        let mapped = self.mapping.calls_of(&record, looked, notes);
-        if let Some(note) = notes.take_new() {
-            tracing::info!("{note}");
-        }
-        let calls = match mapped {
+        let calls = match mapping.calls_of(&record, looked, notes) {
             Mapped::Filtered => {
                 self.board.end_without_call(Outcome::Filtered);
                 return Ok(());
@@ -234,13 +250,26 @@ impl Reading {
     }
 
     fn admit_tasks(&mut self, subject: Subject, of: usize, tasks: Vec<(usize, Task)>, outcome: Outcome) {
+        self.admit_as(None, subject, of, (tasks, outcome));
+    }
+
+    /// Admits what is left to do with a record, or with a letter about one; `outcome` is that of its other calls.
+    pub(super) fn admit_as(
+        &mut self,
+        letterhead: Option<Letterhead>,
+        subject: Subject,
+        of: usize,
+        (tasks, outcome): (Vec<(usize, Task)>, Outcome),
+    ) {
         let content = match &subject.content {
             SubjectContent::Record(record) => record.len_bytes(),
             SubjectContent::Raw(raw, _) => raw.len(),
         };
         let room = self.budget.take(content + tasks.iter().map(|(_, task)| size(task)).sum::<usize>());
         let mut job = Job::new(subject, of, (tasks.len(), outcome), room);
-        job.in_key_lane = self.memory.as_ref().is_some_and(Memory::last_wins);
+        // Letters do not say whether the last of several records with their key wins.
+        job.in_key_lane = letterhead.is_some() || self.memory.as_ref().is_some_and(Memory::last_wins);
+        job.letterhead = letterhead;
         self.board.admit(&Arc::new(job), tasks);
     }
 
@@ -264,7 +293,12 @@ impl Reading {
             None => Sight::default(),
             Some(memory) => match memory.look_up(&subject.identity, &content)? {
                 (_, ForRecord::Another) => return Err(ReadError::Another(subject.position)),
-                (sight, ForRecord::Map | ForRecord::Skip) => sight,
+                (sight, ForRecord::Map) => sight,
+                // As it stands it makes no call, but a replay has delivered what was mended.
+                (_, ForRecord::Skip) => {
+                    self.skip(subject, 1);
+                    return Ok(());
+                }
             },
         };
         self.admit_calls(subject, &sight, content, vec![Err(invalid)]);
@@ -272,7 +306,7 @@ impl Reading {
     }
 }
 
-type Call = Result<Request, Invalid>;
+pub(super) type Call = Result<Request, Invalid>;
 
 /// A record as events tell of it; by where it stands, if nothing else is said.
 fn subject(record: Record, identity: Option<Identity>) -> Subject {

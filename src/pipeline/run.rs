@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 use crate::call::{Level, Reason, Sender, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::{Closing, Leftovers, Policy, Recall, Scribe};
-use crate::mapping::Mapping;
 use crate::output::{Outputs, Tally, Writing};
 use crate::record::{Budget, Inputs};
 
@@ -23,7 +22,7 @@ use super::budget::FailureBudget;
 use super::end::{End, closed};
 use super::memory::Memory;
 use super::progress::Progress;
-use super::read::Reading;
+use super::read::{Front, Reading};
 use super::reconcile::Reconciler;
 use super::settlement::Teller;
 use super::shutdown;
@@ -44,8 +43,8 @@ pub struct Run {
     pub progress: Progress,
     /// Where records come from.
     pub inputs: Inputs,
-    /// What makes calls of them.
-    pub mapping: Mapping,
+    /// What they are, and what makes calls of them.
+    pub front: Front,
     /// What sends the calls.
     pub sender: Sender,
     /// What finds out about calls whose answer was lost.
@@ -152,7 +151,6 @@ impl Run {
         }
         let reading = Reading {
             inputs: self.inputs,
-            mapping: self.mapping,
             board: Arc::clone(&board),
             budget: budget.clone(),
             stop: self.stop.clone(),
@@ -160,10 +158,11 @@ impl Run {
             memory,
             emit_skipped: self.emit_skipped,
         };
+        let front = self.front;
         let reader = thread::Builder::new()
             .name("reader".to_owned())
             .stack_size(READER_STACK)
-            .spawn(move || reading.run())
+            .spawn(move || reading.run(front))
             .map_err(RunError::Thread)?;
         let workshop = Arc::new(Workshop {
             board: Arc::clone(&board),

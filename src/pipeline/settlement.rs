@@ -51,20 +51,23 @@ impl<'a> Settlement<'a> {
 
     /// The id of its event.
     pub(super) fn event_id(&self, teller: &Teller, work: &Work) -> String {
+        let place = work.job.letterhead.as_ref().and_then(|head| head.place.as_ref());
         // That nothing was to be done is news of this run alone; the ledger's ids are for what was done.
-        let ledger = teller.ledger.as_deref().filter(|_| self.outcome != Outcome::Skipped);
-        let identity = &work.job.subject.identity;
+        let is_own = place.is_some() || self.outcome == Outcome::Skipped;
+        let ledger = teller.ledger.as_deref().filter(|_| !is_own);
+        let identity = place.unwrap_or(&work.job.subject.identity);
         event_id(ledger.unwrap_or(&teller.run), identity, work.index, self.generation)
     }
 
     /// Hands its event to `then`.
     pub(super) fn event<'e>(&'e self, teller: &'e Teller, work: &'e Work, id: &'e str) -> Event<'e> {
         let template = self.request.and_then(|request| request.template.as_ref());
+        let endpoint = work.job.letterhead.as_ref().map_or(&teller.endpoint, |head| &head.endpoint);
         Event {
             id,
             timestamp: self.timestamp,
             ledger: teller.ledger.as_deref(),
-            endpoint: template.map_or(teller.endpoint.as_str(), |template| &template.id),
+            endpoint: template.map_or(endpoint, |template| &template.id),
             outcome: self.outcome,
             call: (work.index, work.job.of),
             generation: self.generation,

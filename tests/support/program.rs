@@ -35,7 +35,7 @@ impl Program {
         if !command.is_empty() {
             words.push(OsString::from(command));
         }
-        if command == "run" {
+        if ["run", "replay"].contains(&command) {
             words.extend(["--summary-json".into(), SUMMARY.into()]);
         }
         Self { words, environment: Vec::new(), stdin: None, stdout: None, shell: None, folder }

@@ -74,6 +74,24 @@ fn a_ledger_of_something_else_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
+fn a_ledger_that_is_opened_again_is_compared_and_never_pinned_anew() {
+    let place = Place::new();
+    assert!(matches!(Ledger::reopen(&place.path()), Err(Error::Missing { .. })));
+    assert!(!place.path().exists());
+    let id = place.open().id().to_owned();
+    let ledger = Ledger::reopen(&place.path()).unwrap();
+    assert_eq!((ledger.id(), ledger.pins()), (id.as_str(), &pins()));
+    ledger.check(&pins()).unwrap();
+    let other = Pins { base_url: "http://127.0.0.1:1/v2".to_owned(), ..pins() };
+    assert!(ledger.check(&other).unwrap_err().to_string().contains("belongs to base URL"));
+    assert!(matches!(Ledger::reopen(&place.path()), Err(Error::InUse { .. })));
+    let (scribe, closing) = start(ledger);
+    drop(scribe);
+    finish(closing);
+    assert_eq!(Ledger::reopen(&place.path()).unwrap().pins(), &pins());
+}
+
+#[test]
 fn with_keys_another_mapping_is_told_and_pinned_when_the_run_starts() {
     let place = Place::new();
     let open = |pins: &Pins| Ledger::open(&place.path(), pins).unwrap();

@@ -1,0 +1,141 @@
+//! Runs what a command has prepared, with all that goes on beside it, and tells what came of it.
+//!
+//! It knows no option of the run: everything is open and checked.
+
+use std::path::PathBuf;
+
+use crate::exit::ExitCode;
+use crate::outcome::Outcome;
+use crate::pipeline::{Report, Run};
+
+use super::arguments::LooksArguments;
+use super::emulator::{Bound, Embedded};
+use super::failure::Failure;
+use super::outputs::Summary;
+use super::preview::quoted;
+use super::{log, progress};
+
+/// A run, ready to go.
+pub(super) struct Prepared {
+    pub(super) run: Run,
+    pub(super) summary: Option<Summary>,
+    /// The embedded emulator, which begins to serve with the run.
+    pub(super) bound: Option<Bound>,
+    pub(super) journal: Option<PathBuf>,
+    pub(super) events_on_stdout: bool,
+    pub(super) goes_on: GoesOn,
+}
+
+/// How what a stopped run has left is done later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GoesOn {
+    /// By the same command: the ledger knows what is left.
+    Ledger,
+    /// By the same command with the records that are left.
+    Records,
+    /// By a replay of the letters that are left.
+    Letters,
+}
+
+impl Prepared {
+    /// Runs to the end.
+    pub(super) fn drive(self, looks: &LooksArguments) -> Result<ExitCode, Failure> {
+        let Self { run, summary, bound, journal, events_on_stdout, goes_on } = self;
+        let embedded = bound.map(|bound| bound.serve(journal)).transpose()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::io(format!("cannot start the async runtime: {error}")))?;
+        let shown = progress::show(looks, events_on_stdout, run.progress.clone());
+        let report = runtime.block_on(run.go());
+        drop(shown);
+        // A connection that nobody waits for any more must not hold up the end.
+        runtime.shutdown_background();
+        let finished = embedded.map_or(Ok(()), Embedded::finish);
+        let mut report = report.map_err(|error| Failure::io(error.to_string()))?;
+        if let Err(failure) = finished {
+            log::problem(&failure.message, failure.hint.as_deref());
+            report.exit = report.exit.worst(failure.exit);
+        }
+        tell(&report, summary, goes_on)
+    }
+}
+
+/// Says on stderr, and in `--summary-json`, what came of the run.
+fn tell(report: &Report, summary: Option<Summary>, goes_on: GoesOn) -> Result<ExitCode, Failure> {
+    for message in &report.messages {
+        log::problem(&message.text, message.hint.as_deref());
+    }
+    for reason in &report.stopped {
+        log::tell("stopped", &reason.message, reason.hint.as_deref());
+    }
+    let pending = report.tally.of(Outcome::Pending);
+    if !report.stopped.is_empty() && (pending > 0 || report.input_left || report.events_lost > 0) {
+        log::tell("hint", &how_it_goes_on(report, goes_on), None);
+    }
+    let counts = report.tally.to_json(report.elapsed, report.exit);
+    log::summary(&report.tally.to_text(report.elapsed), &counts);
+    if let Some(summary) = summary {
+        summary.write(&counts)?;
+    }
+    Ok(report.exit)
+}
+
+/// What is missing, and the command that goes on.
+fn how_it_goes_on(report: &Report, goes_on: GoesOn) -> String {
+    let pending = report.tally.of(Outcome::Pending);
+    let read = report.tally.records_read();
+    let remembers = goes_on == GoesOn::Ledger;
+    // What was asked for this once must not be asked for again by somebody who only wants to go on.
+    let once = |word: &String| remembers && ["--overwrite", "--resend-unknown"].contains(&word.as_str());
+    let words = std::env::args().filter(|word| !once(word));
+    let command = words.map(|word| quoted(&without_password(&word))).collect::<Vec<_>>().join(" ");
+    if remembers {
+        return format!(
+            "{pending} of {read} records read were not sent; the input behind them may hold more. The same command with \
+             the same input goes on where this run stopped, and sends nothing twice: {command}"
+        );
+    }
+    let (told, sent) = match report.events_lost {
+        0 => ("their events are `record.pending`", ""),
+        _ => (
+            "their events, where they could be written, are `record.pending`",
+            ", and the calls of events that were not written have been made",
+        ),
+    };
+    if goes_on == GoesOn::Letters {
+        return format!(
+            "{pending} of {read} dead letters read were not sent ({told}, to be replayed in turn){sent}; behind those {read} the input may hold more"
+        );
+    }
+    format!(
+        "{pending} of {read} records read were not sent ({told}){sent}; the input behind them may hold more. What is missing goes on with: {command}"
+    )
+}
+
+/// A word of the command line without user name and password of a URL in it.
+fn without_password(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://…{}", &rest[at..]),
+        None => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn a_repeated_command_tells_no_password() {
+        for (word, told) in [
+            ("--proxy=http://user:pass@h:1/x", "--proxy=http://…@h:1/x"),
+            ("http://user@h", "http://…@h"),
+            ("https://h/a@b", "https://h/a@b"),
+            ("rooms.csv", "rooms.csv"),
+        ] {
+            assert_eq!(without_password(word), told);
+        }
+    }
+}
