@@ -229,6 +229,39 @@ fn calls_that_left_are_open_until_they_are_forgotten() {
 }
 
 #[test]
+fn keys_are_understood_as_they_are_kept_and_as_they_are_listed() {
+    let folder = folder();
+    let long = format!("\"{}\"", "k".repeat(2000));
+    write(&folder.path().join("l"), async |scribe| {
+        for key in [r#"{"a":2,"b":[{"c":1,"d":2}]}"#, &long, "\"sha256:00\""] {
+            scribe.settle(&call(key), entry(State::Failed), None).await.unwrap();
+        }
+    });
+    let list = ledger(&folder, "list l").run().exits(0);
+    let name =
+        rows(&list).iter().map(|row| row[0]).find(|name| name.starts_with("sha256:")).unwrap().to_owned();
+    let keys = [r#"{"b": [{"d": 2, "c": 1}], "a": 2}"#, &name, "sha256:00"];
+    for key in keys {
+        let listed = ledger(&folder, "list l --outcome failed").args(["--key", key]).run().exits(0);
+        assert_eq!(rows(&listed).len(), 1, "{key}");
+        ledger(&folder, "forget l").args(["--key", key]).run().exits(0).says("forgotten: 1 call");
+    }
+    for other in [&name[..70], &name.replace(':', ":+"), "sha256:", &format!("sha256:{}", "0".repeat(64))] {
+        ledger(&folder, "forget l").args(["--key", other]).run().exits(1).says("no call is known of the key");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_nobody_can_read_is_an_error() {
+    let folder = folder();
+    write(&folder.path().join("l"), async |_| {});
+    for command in ["status l", "list l", "export l"] {
+        ledger(&folder, command).behind("exec >&-").run().exits(74).says("stdout is closed");
+    }
+}
+
+#[test]
 fn a_key_cannot_act_on_the_terminal() {
     let folder = folder();
     write(&folder.path().join("l"), async |scribe| {

@@ -18,7 +18,7 @@ use crate::ledger::{Error, Forgetting, Inspection, Standing, State, Which, print
 use crate::record::Identity;
 
 use super::failure::Failure;
-use super::{book, log};
+use super::{book, log, outputs};
 
 /// What `ledger` takes.
 #[derive(Debug, Args)]
@@ -133,8 +133,11 @@ fn open(file: &Path) -> Result<Inspection, Failure> {
     Inspection::open(file).map_err(|error| refused(&error))
 }
 
-fn stdout() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::with_capacity(64 * 1024, std::io::stdout().lock())
+fn stdout() -> Result<BufWriter<StdoutLock<'static>>, Failure> {
+    if outputs::is_closed() {
+        return Err(Failure::io("stdout is closed"));
+    }
+    Ok(BufWriter::with_capacity(64 * 1024, std::io::stdout().lock()))
 }
 
 fn time(milliseconds: i64) -> String {
@@ -146,10 +149,15 @@ fn exact_time(milliseconds: i64) -> Option<String> {
     Timestamp::from_millisecond(milliseconds).ok().map(|time| format!("{time:.3}"))
 }
 
-/// The keys that a word on the command line may mean: the one it is as JSON, else itself as text.
+/// The keys that a word on the command line may mean: the one it is as JSON, written as keys are kept; else itself as
+/// text; else the name that a long key is listed under.
 fn meanings(word: &str) -> Vec<String> {
-    let json = word.parse::<Value>().ok().map(|value| value.to_string());
-    json.into_iter().chain([Value::from(word).to_string()]).collect()
+    let json = word.parse::<Value>().ok().map(|mut value| {
+        value.sort_all_objects();
+        value.to_string()
+    });
+    let name = word.starts_with("sha256:").then(|| word.to_owned());
+    json.into_iter().chain([Value::from(word).to_string()]).chain(name).collect()
 }
 
 fn forget(file: &Path, chosen: &Chosen) -> Result<ExitCode, Failure> {

@@ -207,8 +207,8 @@ fn stdout() -> Result<File, Failure> {
     }
 }
 
-/// A closed stdout is opened on /dev/null for reading and writing before `main`; nobody else opens it so.
-fn is_closed() -> bool {
+/// Whether the program was started without a stdout. A closed one is opened on /dev/null for reading and writing before `main`; nobody else opens it so.
+pub(super) fn is_closed() -> bool {
     let leads_nowhere =
         std::fs::read_link("/proc/self/fd/1").is_ok_and(|path| path == Path::new("/dev/null"));
     let flags = std::fs::read_to_string("/proc/self/fdinfo/1").unwrap_or_default();

@@ -24,6 +24,9 @@ const POSITION: u8 = 1;
 const KEY: u8 = 2;
 const HASHED_KEY: u8 = 3;
 
+/// What the name of a key that is kept as its hash begins with.
+const HASH_NAME: &str = "sha256:";
+
 /// A record as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeptIdentity {
@@ -43,7 +46,7 @@ impl fmt::Display for KeptIdentity {
         match self {
             Self::Plain(identity) => identity.fmt(f),
             Self::HashedKey { sha256, occurrence } => {
-                write!(f, "key sha256:{}", Hex(sha256))?;
+                write!(f, "key {HASH_NAME}{}", Hex(sha256))?;
                 if *occurrence > 0 {
                     write!(f, " (occurrence {})", u64::from(*occurrence) + 1)?;
                 }
@@ -92,10 +95,23 @@ pub(super) fn encode_key(key: &str, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The first and the last identity that records with this key may have.
+/// The key that is kept as its hash and listed under this name, as the beginning of its identities.
+fn encoded_name(name: &str) -> Option<Vec<u8>> {
+    let digits = name.strip_prefix(HASH_NAME)?;
+    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let bytes = (0..32).map(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).ok());
+    std::iter::once(Some(HASHED_KEY)).chain(bytes).collect()
+}
+
+/// The first and the last identity that records with this key may have. A long key may go by the name it is listed
+/// under, which is no JSON text and so no other key.
 pub(super) fn records_of_key(key: &str) -> (Vec<u8>, Vec<u8>) {
-    let mut first = Vec::new();
-    encode_key(key, &mut first);
+    let mut first = encoded_name(key).unwrap_or_default();
+    if first.is_empty() {
+        encode_key(key, &mut first);
+    }
     let mut last = first.clone();
     first.extend_from_slice(&u32::MIN.to_be_bytes());
     last.extend_from_slice(&u32::MAX.to_be_bytes());

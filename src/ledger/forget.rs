@@ -18,7 +18,7 @@ use crate::record::Identity;
 pub enum Which {
     /// All of them.
     All,
-    /// Those of the records with this key, as compact JSON text.
+    /// Those of the records with this key, as compact JSON text, or as the name a long key is listed under.
     Key(String),
     /// Those of one record.
     Record(Identity),

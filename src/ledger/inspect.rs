@@ -208,7 +208,8 @@ impl Inspection {
         Ok(Standing::ALL.into_iter().zip(settled.chain([open])).collect())
     }
 
-    /// Every call, in the order of identities; with a key only those of its records.
+    /// Every call, in the order of identities; with a key, given as in [`Which`](super::Which), only those of its
+    /// records.
     #[must_use]
     pub fn calls(&self, key: Option<&str>) -> Calls<'_> {
         let (from, to) = key.map_or_else(|| (Vec::new(), vec![u8::MAX]), encoding::records_of_key);

@@ -74,7 +74,7 @@ pub(super) fn list(wanted: &List) -> Result<ExitCode, Failure> {
             *width = (*width).max(cell.chars().count().min(WIDEST));
         }
     }
-    let mut out = stdout();
+    let mut out = stdout()?;
     write_row(&mut out, &heading, &widths)?;
     for row in first.into_iter().map(Ok).chain(rows) {
         write_row(&mut out, &row?, &widths)?;
@@ -119,7 +119,7 @@ enum ExportedIdentity {
 /// Prints them as JSON.
 pub(super) fn export(file: &Path) -> Result<ExitCode, Failure> {
     let ledger = open(file)?;
-    let mut out = stdout();
+    let mut out = stdout()?;
     for call in ledger.calls(None) {
         write_call(&mut out, &call.map_err(|error| refused(&error))?)?;
     }

@@ -16,7 +16,7 @@ use super::{Form, exact_time, open, refused, stdout, time};
 /// Prints it.
 pub(super) fn status(file: &Path, form: Form) -> Result<ExitCode, Failure> {
     let status = open(file)?.status().map_err(|error| refused(&error))?;
-    let mut out = stdout();
+    let mut out = stdout()?;
     match form {
         Form::Json => writeln!(out, "{:#}", status_json(&status))?,
         Form::Text => {
