@@ -219,6 +219,17 @@ fn fill(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> {
 /// What the ledger says of itself.
 pub(super) fn meta(connection: &Connection) -> rusqlite::Result<Meta> {
     let sql = "SELECT ledger, created, workspace, base_url, endpoint, mapping, key, mappings FROM meta";
+/// Makes a ledger that knows no record belong to something else.
+pub(super) fn pin(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> {
+    let Pins { workspace, base_url, endpoint, mapping, key } = pins;
+    connection
+        .execute(
+            "UPDATE meta SET workspace = ?1, base_url = ?2, endpoint = ?3, mapping = ?4, key = ?5, mappings = 1",
+            params![workspace, base_url, endpoint, mapping, key],
+        )
+        .map(drop)
+}
+
     connection.query_row(sql, [], |row| {
         let pins = Pins {
             workspace: row.get(2)?,

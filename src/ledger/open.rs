@@ -25,22 +25,30 @@ pub struct Ledger {
     /// The mapping of this run, where it is another.
     new_mapping: Option<String>,
     /// As it was named, for messages.
+    /// What it will belong to, where it belongs to something else and nothing was ever kept in it.
+    new_pins: Option<Pins>,
     path: PathBuf,
     real: PathBuf,
     lock: Lock,
 }
 
 impl Ledger {
-    /// Opens a ledger, or makes one that belongs to `pins`.
+    /// Opens a ledger, or makes one that belongs to `pins`. One that knows no record may belong to anything: it is
+    /// pinned anew when the run starts, such as after a first run with a wrong access key.
     ///
     /// # Errors
     /// It is none, is in use, belongs to something else, or cannot be read and written.
     pub fn open(path: &Path, pins: &Pins) -> Result<Self, Error> {
         let Opened { connection, lock, real } = connect::write(path, Some(pins))?;
-        let meta = connect::meta(&connection).map_err(Error::reading)?;
+        let mut meta = connect::meta(&connection).map_err(Error::reading)?;
+        let mut new_pins = None;
+        if meta.pins != *pins && is_blank(&connection).map_err(Error::reading)? {
+            (meta.pins, meta.mappings) = (pins.clone(), 1);
+            new_pins = Some(pins.clone());
+        }
         check(path, &meta.pins, pins)?;
         let new_mapping = (meta.pins.mapping != pins.mapping).then(|| pins.mapping.clone());
-        Ok(Self { connection, meta, new_mapping, path: path.to_owned(), real, lock })
+        Ok(Self { connection, meta, new_mapping, new_pins, path: path.to_owned(), real, lock })
     }
 
     /// Opens a ledger that is there, whatever it belongs to; nothing is pinned anew. [`Ledger::check`] compares.
@@ -99,9 +107,7 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub fn is_blank(&self) -> Result<bool, Error> {
-        let any = "SELECT EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM intents)";
-        let connection = connect::read_again(&self.path, &self.real)?;
-        connection.query_row(any, [], |row| row.get(0)).map(|any: bool| !any).map_err(Error::reading)
+        is_blank(&connect::read_again(&self.path, &self.real)?).map_err(Error::reading)
     }
 
     /// Events after this number that some output has not surely taken, in their order; `outputs` are those that miss it.
@@ -126,7 +132,7 @@ impl Ledger {
         Ok(Leftovers { connection, after: 0, until: until.cast_unsigned() })
     }
 
-    /// Enters the run, pins a changed mapping anew, and starts the thread. `on_failure` is told the first error there.
+    /// Enters the run, pins anew what has changed, and starts the thread. `on_failure` is told the first error there.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -134,6 +140,9 @@ impl Ledger {
         let unemitted = unemitted(&self.connection).map_err(Error::reading)?;
         if let Some(mapping) = &self.new_mapping {
             self.connection
+        if let Some(pins) = &self.new_pins {
+            connect::pin(&self.connection, pins).map_err(Error::writing)?;
+        }
                 .execute("UPDATE meta SET mapping = ?1, mappings = mappings + 1", [mapping])
                 .map_err(Error::writing)?;
         }
@@ -167,6 +176,12 @@ impl Leftovers {
 
 /// Refuses a ledger of something else. Whoever has keys may change the mapping.
 fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Error> {
+/// Nothing is known of any record.
+fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    let any = "SELECT EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM intents)";
+    connection.query_row(any, [], |row| row.get(0)).map(|any: bool| !any)
+}
+
     let quoted = |text: &str| format!("`{}`", printable(text));
     let workspace = |pins: &Pins| match pins.workspace.as_str() {
         "" => "none (its calls carry no token)".to_owned(),

@@ -43,6 +43,36 @@ fn what_a_removed_ledger_left_beside_it_does_not_come_back() {
     assert_eq!(runs, 1);
 }
 
+/// A run that writes down a record.
+fn know_one(ledger: Ledger) {
+    let (scribe, closing) = start(ledger);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(scribe.settle(&call(&record(1), 0), settled(State::Delivered, 0), None)).unwrap();
+    finish(closing);
+}
+
+#[test]
+fn a_ledger_that_knows_nothing_is_pinned_anew_when_a_run_starts() {
+    let place = Place::new();
+    let pinned = || super::super::Inspection::open(&place.path()).unwrap().status().unwrap().pins;
+    let id = place.open().id().to_owned();
+    let other = Pins { workspace: "other".to_owned(), mapping: "m".to_owned(), ..keyed() };
+    let ledger = Ledger::open(&place.path(), &other).unwrap();
+    assert!(!ledger.mapping_changed() && ledger.mapping_always_same());
+    drop(ledger);
+    assert_eq!(pinned(), pins());
+    know_one(Ledger::open(&place.path(), &other).unwrap());
+    assert_eq!((pinned(), Ledger::open(&place.path(), &other).unwrap().id()), (other, &id[..]));
+    assert!(matches!(refused(&place.path(), &pins()), Error::Pinned { .. }));
+    // What has only left is known, too.
+    let place = Place::new();
+    let (scribe, closing) = place.run();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(scribe.intend(&call(&record(1), 0), LEFT)).unwrap();
+    finish(closing);
+    assert!(matches!(refused(&place.path(), &keyed()), Error::Pinned { .. }));
+}
+
 #[test]
 fn a_ledger_of_something_else_is_refused_and_stays_as_it_is() {
     let cases = [
@@ -63,7 +93,7 @@ fn a_ledger_of_something_else_is_refused_and_stays_as_it_is() {
         ),
     ];
     let place = Place::new();
-    drop(place.open());
+    know_one(place.open());
     for (pins, why) in cases {
         let error = refused(&place.path(), &pins);
         assert!(matches!(error, Error::Pinned { .. }), "{error:?}");
@@ -96,6 +126,7 @@ fn with_keys_another_mapping_is_told_and_pinned_when_the_run_starts() {
     let place = Place::new();
     let open = |pins: &Pins| Ledger::open(&place.path(), pins).unwrap();
     let other = Pins { mapping: "other".to_owned(), ..keyed() };
+    know_one(open(&keyed()));
     assert!(!open(&keyed()).mapping_changed());
     assert!(open(&other).mapping_changed() && !open(&other).mapping_always_same());
     // Looking is not starting.
