@@ -102,6 +102,8 @@ pub struct Closed {
     /// Calls that have left and of which nothing was heard: of this run, or of earlier ones where this one did not meet
     /// their records.
     pub open_intents: u64,
+    /// Calls that stand unknown, of whichever run.
+    pub unknown: u64,
     /// Events that some output has not surely taken.
     pub unemitted: u64,
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, Result, TransactionBehavior, params};
 
 use super::lock::Lock;
-use super::{Change, Closed, Entry, Error, Intent, Store, StoredEvent, encoding, rows};
+use super::{Change, Closed, Entry, Error, Intent, State, Store, StoredEvent, encoding, rows};
 
 /// The only writer of a ledger.
 #[derive(Debug)]
@@ -59,11 +59,21 @@ impl SqliteStore {
             "UPDATE runs SET ended = ?2, exit = ?3, summary = ?4 WHERE number = ?1",
             params![self.run, ended, exit, summary],
         )?;
-        let count = |table: &str| -> Result<u64> {
-            let sql = format!("SELECT count(*) FROM {table}");
+        let count = |from: &str| -> Result<u64> {
+            let sql = format!("SELECT count(*) FROM {from}");
             self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
         };
-        let closed = Closed { open_intents: count("intents")?, unemitted: count("events")? };
+        // One that has left again since stands open.
+        let unknown = format!(
+            "calls AS c WHERE state = {} AND NOT EXISTS (SELECT 1 FROM intents AS i WHERE i.identity = c.identity AND \
+             i.call = c.call)",
+            rows::number_of(State::Unknown)
+        );
+        let closed = Closed {
+            open_intents: count("intents")?,
+            unknown: count(&unknown)?,
+            unemitted: count("events")?,
+        };
         // Where somebody else still reads, closing would leave all of it in the log.
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error)?;

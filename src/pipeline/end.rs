@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::call::{Level, Reason, Stop};
 use crate::exit::ExitCode;
-use crate::ledger::{self, Closing, Leftovers, StoredEvent};
+use crate::ledger::{self, Closed, Closing, Leftovers, StoredEvent};
 use crate::outcome::Outcome;
 use crate::output::{Kept, Outputs, Written};
 
@@ -192,22 +192,33 @@ pub(super) fn closed(closing: Closing, mut report: Report) -> Report {
     let finished = thread::scope(|scope| scope.spawn(|| closing.finish(&summary, exit)).join());
     match finished.unwrap_or(Err(ledger::Error::Closed)) {
         // A run that was stopped has not come to them yet.
-        Ok(closed) if closed.open_intents > 0 && report.stopped.is_empty() && !report.input_left => {
-            report.exit = report.exit.worst(ExitCode::SomeNot);
-            let text = format!(
-                "calls of earlier runs that may have been applied, and whose records were not in this input: {}",
-                closed.open_intents
-            );
-            let hint = "`roompipe ledger list LEDGER --outcome open` names them";
-            report.messages.push(Message { text, hint: Some(hint.to_owned()) });
-        }
+        Ok(closed) if report.stopped.is_empty() && !report.input_left => not_met(closed, &mut report),
         Ok(_) => {}
         Err(error) => {
             report.exit = report.exit.worst(ExitCode::Io);
-            report.messages.push(Message { text: with_causes(&error), hint: None });
+            report.messages.push(Message { text: with_causes(&error), hint: error.hint() });
         }
     }
     report
+}
+
+/// Doubts of earlier runs that stay: their records may be missing from the input, filtered, or behind its limit.
+fn not_met(closed: Closed, report: &mut Report) {
+    // Whoever has met some has told of those, and ends with the same exit code.
+    let unknown = if report.tally.of(Outcome::Unknown) == 0 { closed.unknown } else { 0 };
+    for (count, what, word) in [
+        (closed.open_intents, "may have been applied", "open"),
+        (unknown, "stand unknown (they may have been applied)", "unknown"),
+    ] {
+        if count > 0 {
+            report.exit = report.exit.worst(ExitCode::SomeNot);
+            let text = format!(
+                "calls of earlier runs that {what}, and whose records this run did not meet: {count}"
+            );
+            let hint = format!("`roompipe ledger list LEDGER --outcome {word}` names them");
+            report.messages.push(Message { text, hint: Some(hint) });
+        }
+    }
 }
 
 /// An error with its causes; its own text fits after "failed to".

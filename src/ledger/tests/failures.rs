@@ -31,7 +31,7 @@ impl Store for Stumbling {
     }
 
     fn end(self: Box<Self>, _: &str, _: u8) -> Result<Closed, Error> {
-        Ok(Closed { open_intents: 0, unemitted: 0 })
+        Ok(Closed { open_intents: 0, unknown: 0, unemitted: 0 })
     }
 }
 
