@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use uuid::Uuid;
 
+use super::file::OpenedFile;
 use super::lock::{Lock, Taken};
 use super::schema::{self, Found, STEPS};
 use super::{Error, Pins};
@@ -47,6 +48,7 @@ pub(super) struct Opened {
     pub(super) lock: Lock,
     /// Without symbolic links, so that all names of a ledger lead to one lock.
     pub(super) real: PathBuf,
+    pub(super) file: OpenedFile,
 }
 
 /// Opens a ledger for writing. Where there is none, one with these pins is made; without pins there must be one.
@@ -59,6 +61,7 @@ pub(super) fn write(path: &Path, pins: Option<&Pins>) -> Result<Opened, Error> {
     }
     // Before the lock: beside what is no ledger no file is made.
     examine(path, &real, &connection, pins.is_some())?;
+    let file = OpenedFile::look(path)?;
     let lock = match Lock::take(&real).map_err(refused)? {
         Taken::Ours(lock) => lock,
         Taken::Held(holder) => return Err(Error::InUse { path: path.to_owned(), holder }),
@@ -66,7 +69,7 @@ pub(super) fn write(path: &Path, pins: Option<&Pins>) -> Result<Opened, Error> {
     // Once more: somebody may have come in between.
     examine(path, &real, &connection, pins.is_some())?;
     set_up(path, &mut connection, pins)?;
-    Ok(Opened { connection, lock, real })
+    Ok(Opened { connection, lock, real, file })
 }
 
 /// Opens a ledger for reading, beside whoever writes to it.
@@ -216,9 +219,6 @@ fn fill(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// What the ledger says of itself.
-pub(super) fn meta(connection: &Connection) -> rusqlite::Result<Meta> {
-    let sql = "SELECT ledger, created, workspace, base_url, endpoint, mapping, key, mappings FROM meta";
 /// Makes a ledger that knows no record belong to something else.
 pub(super) fn pin(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> {
     let Pins { workspace, base_url, endpoint, mapping, key } = pins;
@@ -230,6 +230,9 @@ pub(super) fn pin(connection: &Connection, pins: &Pins) -> rusqlite::Result<()> 
         .map(drop)
 }
 
+/// What the ledger says of itself.
+pub(super) fn meta(connection: &Connection) -> rusqlite::Result<Meta> {
+    let sql = "SELECT ledger, created, workspace, base_url, endpoint, mapping, key, mappings FROM meta";
     connection.query_row(sql, [], |row| {
         let pins = Pins {
             workspace: row.get(2)?,

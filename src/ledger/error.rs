@@ -37,6 +37,22 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// It has several names, and its log and its lock go by name.
+    #[error(
+        "open ledger `{path}`: it is one file with {names} names (hard links), and its log and lock go by name"
+    )]
+    Linked {
+        /// The ledger.
+        path: PathBuf,
+        /// How many names it has.
+        names: u64,
+    },
+    /// Its name leads to another file than the one that was opened, or to none.
+    #[error("find ledger `{path}` where it was: it was removed or replaced while the run went on")]
+    Replaced {
+        /// The ledger.
+        path: PathBuf,
+    },
     /// It belongs to another workspace, target, endpoint or mapping.
     #[error("use ledger `{path}`: it belongs to {what} {pinned}, not {given}")]
     Pinned {
@@ -93,6 +109,11 @@ impl Error {
             Self::Newer { .. } => "use the version of roompipe that wrote it, or a newer one",
             Self::NotALedger { .. } => "name another file; a ledger that is not there yet is made",
             Self::Missing { .. } => "a ledger is made by the first `roompipe run … --ledger FILE`",
+            Self::Linked { .. } => "remove its other names, or copy it; symbolic links are welcome",
+            Self::Replaced { .. } => {
+                "what this run has done stands only in its events: put the ledger back if it was moved, for without it \
+                 the same command sends everything again"
+            }
             Self::Pinned { what: "mapping", .. } => {
                 "give this mapping a new ledger file; with `--key` a ledger can outlive a change of the mapping"
             }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 
 use super::connect::{self, Meta, Opened};
+use super::file::OpenedFile;
 use super::lock::Lock;
 use super::recall::SqliteRecall;
 use super::scribe::{self, Closing, OnFailure, Scribe};
@@ -24,12 +25,13 @@ pub struct Ledger {
     meta: Meta,
     /// The mapping of this run, where it is another.
     new_mapping: Option<String>,
-    /// As it was named, for messages.
     /// What it will belong to, where it belongs to something else and nothing was ever kept in it.
     new_pins: Option<Pins>,
+    /// As it was named, for messages.
     path: PathBuf,
     real: PathBuf,
     lock: Lock,
+    file: OpenedFile,
 }
 
 impl Ledger {
@@ -39,7 +41,7 @@ impl Ledger {
     /// # Errors
     /// It is none, is in use, belongs to something else, or cannot be read and written.
     pub fn open(path: &Path, pins: &Pins) -> Result<Self, Error> {
-        let Opened { connection, lock, real } = connect::write(path, Some(pins))?;
+        let Opened { connection, lock, real, file } = connect::write(path, Some(pins))?;
         let mut meta = connect::meta(&connection).map_err(Error::reading)?;
         let mut new_pins = None;
         if meta.pins != *pins && is_blank(&connection).map_err(Error::reading)? {
@@ -48,7 +50,7 @@ impl Ledger {
         }
         check(path, &meta.pins, pins)?;
         let new_mapping = (meta.pins.mapping != pins.mapping).then(|| pins.mapping.clone());
-        Ok(Self { connection, meta, new_mapping, new_pins, path: path.to_owned(), real, lock })
+        Ok(Self { connection, meta, new_mapping, new_pins, path: path.to_owned(), real, lock, file })
     }
 
     /// Opens a ledger that is there, whatever it belongs to; nothing is pinned anew. [`Ledger::check`] compares.
@@ -138,15 +140,15 @@ impl Ledger {
     /// The ledger cannot be written.
     pub fn start(self, on_failure: OnFailure) -> Result<(Scribe, Closing), Error> {
         let unemitted = unemitted(&self.connection).map_err(Error::reading)?;
-        if let Some(mapping) = &self.new_mapping {
-            self.connection
         if let Some(pins) = &self.new_pins {
             connect::pin(&self.connection, pins).map_err(Error::writing)?;
         }
+        if let Some(mapping) = &self.new_mapping {
+            self.connection
                 .execute("UPDATE meta SET mapping = ?1, mappings = mappings + 1", [mapping])
                 .map_err(Error::writing)?;
         }
-        let store = SqliteStore::begin(self.connection, self.lock).map_err(Error::writing)?;
+        let store = SqliteStore::begin(self.connection, self.lock, self.file).map_err(Error::writing)?;
         scribe::start(Box::new(store), unemitted, on_failure)
             .map_err(|source| Error::Open { path: self.path, source })
     }
@@ -174,14 +176,14 @@ impl Leftovers {
     }
 }
 
-/// Refuses a ledger of something else. Whoever has keys may change the mapping.
-fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Error> {
 /// Nothing is known of any record.
 fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
     let any = "SELECT EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM intents)";
     connection.query_row(any, [], |row| row.get(0)).map(|any: bool| !any)
 }
 
+/// Refuses a ledger of something else. Whoever has keys may change the mapping.
+fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Error> {
     let quoted = |text: &str| format!("`{}`", printable(text));
     let workspace = |pins: &Pins| match pins.workspace.as_str() {
         "" => "none (its calls carry no token)".to_owned(),

@@ -104,7 +104,8 @@ impl Closing {
     /// been handed over; later ones find the ledger closed. Blocks for as long as that takes.
     ///
     /// # Errors
-    /// [`Error::Closed`] where an earlier write failed, else why the end could not be written.
+    /// [`Error::Closed`] where an earlier write failed, [`Error::Replaced`] where the file is not there any more,
+    /// else why the end could not be written.
     pub fn finish(self, summary: &serde_json::Value, exit: u8) -> Result<Closed, Error> {
         let (answer, answered) = oneshot::channel();
         let mut message = Message::End { summary: summary.to_string(), exit, answer };

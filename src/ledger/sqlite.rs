@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, Result, TransactionBehavior, params};
 
+use super::file::OpenedFile;
 use super::lock::Lock;
 use super::{Change, Closed, Entry, Error, Intent, State, Store, StoredEvent, encoding, rows};
 
@@ -19,16 +20,17 @@ pub(super) struct SqliteStore {
     durable: bool,
     /// Where identities are encoded.
     identity: Vec<u8>,
+    file: OpenedFile,
     /// Dropped last: nobody else writes before the connection is closed.
     _lock: Lock,
 }
 
 impl SqliteStore {
     /// Enters a new run. The connection is set up already.
-    pub(super) fn begin(connection: Connection, lock: Lock) -> Result<Self> {
+    pub(super) fn begin(connection: Connection, lock: Lock, file: OpenedFile) -> Result<Self> {
         connection.execute("INSERT INTO runs (started) VALUES (?1)", [Timestamp::now().as_millisecond()])?;
         let run = connection.last_insert_rowid();
-        let mut store = Self { connection, run, durable: false, identity: Vec::new(), _lock: lock };
+        let mut store = Self { connection, run, durable: false, identity: Vec::new(), file, _lock: lock };
         store.set_durable(false)?;
         Ok(store)
     }
@@ -53,7 +55,7 @@ impl SqliteStore {
         transaction.commit()
     }
 
-    fn close(self, summary: &str, exit: u8) -> Result<Closed> {
+    fn write_end(&self, summary: &str, exit: u8) -> Result<Closed> {
         let ended = Timestamp::now().as_millisecond();
         self.connection.execute(
             "UPDATE runs SET ended = ?2, exit = ?3, summary = ?4 WHERE number = ?1",
@@ -76,7 +78,6 @@ impl SqliteStore {
         };
         // Where somebody else still reads, closing would leave all of it in the log.
         self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-        self.connection.close().map_err(|(_, error)| error)?;
         Ok(closed)
     }
 }
@@ -87,7 +88,12 @@ impl Store for SqliteStore {
     }
 
     fn end(self: Box<Self>, summary: &str, exit: u8) -> std::result::Result<Closed, Error> {
-        self.close(summary, exit).map_err(Error::writing)
+        let ended = self.write_end(summary, exit);
+        let there = self.file.still_there();
+        let shut = self.connection.close().map_err(|(_, error)| error);
+        // First of all: what SQLite says of a file that is gone tells little.
+        there?;
+        ended.and_then(|closed| shut.map(|()| closed)).map_err(Error::writing)
     }
 }
 

@@ -9,7 +9,7 @@ fn filled() -> Place {
     let place = Place::new();
     drop(place.open());
     let opened = connect::write(&place.path(), None).unwrap();
-    let mut store = SqliteStore::begin(opened.connection, opened.lock).unwrap();
+    let mut store = SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap();
     let settle = |identity: &Identity, n, state| Change::Settle(call(identity, n), settled(state, 5), None);
     let again = Identity::Key { key: "\"a\"".to_owned(), occurrence: 1 };
     let changes = [

@@ -9,7 +9,7 @@ use super::*;
 fn store(place: &Place) -> SqliteStore {
     drop(place.open());
     let opened = connect::write(&place.path(), None).unwrap();
-    SqliteStore::begin(opened.connection, opened.lock).unwrap()
+    SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap()
 }
 
 fn settle(identity: &Identity, number: u32, state: State) -> Change {

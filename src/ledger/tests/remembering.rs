@@ -149,7 +149,7 @@ proptest! {
         let place = Place::new();
         let mut recall = place.open().recall().unwrap();
         let opened = connect::write(&place.path(), None).unwrap();
-        let mut store = SqliteStore::begin(opened.connection, opened.lock).unwrap();
+        let mut store = SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap();
         let mut model = Model::new();
         for (durable, group) in &groups {
             store.apply(group, *durable).unwrap();
