@@ -296,6 +296,11 @@ fn output_files_grow_and_a_torn_last_line_goes() {
     let ran = run(&server, &folder, &line, &rooms([1, 2])).exits(0);
     let lines = ran.lines("out.jsonl");
     assert_eq!((lines.len(), ran.file("out.jsonl").starts_with(&whole)), (2, true));
+    // What a new ledger finds there is not its own.
+    let line = "create-room --key .id --ledger another --output foreign";
+    std::fs::write(folder.path().join("foreign"), "1\n2").unwrap();
+    let ran = run(&server, &folder, line, &rooms([1])).exits(0);
+    assert!(ran.file("foreign").starts_with("1\n2\n{"), "{}", ran.file("foreign"));
 }
 
 #[test]

@@ -59,13 +59,7 @@ impl Opened {
         ledger: Option<&Path>,
     ) -> Result<Self, Failure> {
         let emit = emit(&given.emit)?;
-        let mode = match (given.append, given.overwrite) {
-            (true, _) => FileMode::Append,
-            (false, true) => FileMode::Replace,
-            // What is in the file is of the runs that the ledger remembers.
-            (false, false) if ledger.is_some() => FileMode::Continue,
-            (false, false) => FileMode::New,
-        };
+        let mode = mode(given, ledger);
         let stdin = Path::new("/dev/stdin");
         let mut claims = Claims::new(inputs.iter().map(|input| match input {
             Input::File(path) => path.as_path(),
@@ -138,6 +132,19 @@ impl Summary {
             .or(Ok(()))
             .and_then(|()| writeln!(self.file, "{counts}"))
             .map_err(|error| Failure::io(format!("cannot write `{}`: {error}", self.path.display())))
+    }
+}
+
+/// What happens to files that are there already.
+fn mode(given: &OutputArguments, ledger: Option<&Path>) -> FileMode {
+    match (given.append, given.overwrite, ledger) {
+        (true, ..) => FileMode::Append,
+        (false, true, _) => FileMode::Replace,
+        // What is in the file is of the runs that the ledger remembers.
+        (false, false, Some(ledger)) if ledger.exists() => FileMode::Continue,
+        // No run of the ledger has written it: what is in it stays as it is.
+        (false, false, Some(_)) => FileMode::Append,
+        (false, false, None) => FileMode::New,
     }
 }
 

@@ -9,6 +9,7 @@ mod file;
 mod letter;
 mod selection;
 mod sink;
+mod tail;
 mod tally;
 mod told;
 
