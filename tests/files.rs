@@ -62,6 +62,28 @@ fn a_ledger_is_no_output_whatever_it_is_called() {
 }
 
 #[test]
+fn what_a_ledger_keeps_beside_itself_is_no_output() {
+    for option in ["--output", "--dead-letters", "--summary-json"] {
+        for end in ["lock", "wal", "shm"] {
+            let server = Server::answering(vec![Reply::ok()]);
+            let folder = Arc::new(tempfile::tempdir().unwrap());
+            let run = |words: &[&str]| {
+                let program = server.run("create-room --ledger l").without_own_summary().args(words);
+                program.stdin(r#"{"name":"a"}"#).within(&folder).run()
+            };
+            // Before there is a ledger, and once there is one; also by another name.
+            let name = format!("l-{end}");
+            run(&[option, &name]).exits(78).says("belongs to the ledger");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{option} {name}");
+            run(&[]).exits(0);
+            std::os::unix::fs::symlink(".", folder.path().join("here")).unwrap();
+            run(&[option, &format!("here/{name}")]).exits(78).says("belongs to the ledger");
+            assert_eq!(server.received().len(), 1, "{option} {name}");
+        }
+    }
+}
+
+#[test]
 fn runs_that_share_a_file_lose_no_event() {
     let server = Server::start(|_| Reply::ok());
     let folder = Arc::new(tempfile::tempdir().unwrap());

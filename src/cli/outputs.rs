@@ -72,7 +72,10 @@ impl Opened {
             claims.enter(path, &metadata).map_err(refused)?;
             new_ledger = None;
         }
-        let mut claim = |path: &Path, mode| claims.claim(path, mode).map_err(refused);
+        let mut claim = |path: &Path, mode| match ledger {
+            Some(ledger) if is_beside(ledger, path) => Err(of_ledger(path)),
+            _ => claims.claim(path, mode).map_err(refused),
+        };
         let mut optional = |path: Option<&PathBuf>, mode| {
             path.map(|path| claim(path, mode).map(|claim| (path.clone(), claim))).transpose()
         };
@@ -133,6 +136,28 @@ impl Summary {
             .and_then(|()| writeln!(self.file, "{counts}"))
             .map_err(|error| Failure::io(format!("cannot write `{}`: {error}", self.path.display())))
     }
+}
+
+/// True for the files that a ledger keeps beside itself, be they there or not.
+fn is_beside(ledger: &Path, path: &Path) -> bool {
+    let (ledger, path) = (real(ledger).into_os_string(), real(path));
+    ["-lock", "-wal", "-shm", "-journal"].into_iter().any(|end| {
+        let mut beside = ledger.clone();
+        beside.push(end);
+        path.as_os_str() == beside
+    })
+}
+
+/// A path without links, as far as there is something.
+fn real(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
+}
+
+fn of_ledger(path: &Path) -> Failure {
+    Failure::configuration(format!("output file `{}` belongs to the ledger", path.display()))
+        .hint("name another file")
 }
 
 /// What happens to files that are there already.
