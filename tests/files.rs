@@ -4,8 +4,11 @@
 mod support;
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use support::{Program, Reply, Server};
+use serde_json::Value;
+use support::{PATIENCE, Program, Reply, Running, Server};
 
 const ROOMS: &str = "name,size\nhall,30\n";
 
@@ -56,6 +59,65 @@ fn a_ledger_is_no_output_whatever_it_is_called() {
         run(&[]).exits(0);
         assert_eq!(server.received().len(), 1, "{option}");
     }
+}
+
+#[test]
+fn what_a_ledger_keeps_beside_itself_is_no_output() {
+    for option in ["--output", "--dead-letters", "--summary-json"] {
+        for end in ["lock", "wal", "shm"] {
+            let server = Server::answering(vec![Reply::ok()]);
+            let folder = Arc::new(tempfile::tempdir().unwrap());
+            let run = |words: &[&str]| {
+                let program = server.run("create-room --ledger l").without_own_summary().args(words);
+                program.stdin(r#"{"name":"a"}"#).within(&folder).run()
+            };
+            // Before there is a ledger, and once there is one; also by another name.
+            let name = format!("l-{end}");
+            run(&[option, &name]).exits(78).says("belongs to the ledger");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{option} {name}");
+            run(&[]).exits(0);
+            std::os::unix::fs::symlink(".", folder.path().join("here")).unwrap();
+            run(&[option, &format!("here/{name}")]).exits(78).says("belongs to the ledger");
+            assert_eq!(server.received().len(), 1, "{option} {name}");
+        }
+    }
+}
+
+#[test]
+fn runs_that_share_a_file_lose_no_event() {
+    let server = Server::start(|_| Reply::ok());
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let path = folder.path().join("out.jsonl");
+    let mut runs: Vec<Running> = ["--append", "--ledger one", "--ledger other"]
+        .into_iter()
+        .map(|line| {
+            let program = server.run("create-room --output out.jsonl").without_own_summary().line(line);
+            program.within(&folder).start()
+        })
+        .collect();
+    // In turns, so that each has the file open while the others write.
+    let mut names = Vec::new();
+    for turn in 0..9 {
+        names.push(format!("room-{turn}"));
+        runs[turn % 3].write(format!("{{\"name\":\"room-{turn}\"}}\n").as_bytes());
+        let end = Instant::now() + PATIENCE;
+        while server.received().len() <= turn && Instant::now() < end {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    for run in runs {
+        run.finish().exits(0);
+    }
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut told: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let event: Value = line.parse().unwrap();
+            event["data"]["records"][0]["record"]["name"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, names);
 }
 
 #[test]

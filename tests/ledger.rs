@@ -286,6 +286,32 @@ fn events_that_nobody_took_are_told_by_the_next_run_in_the_form_it_is_asked_for(
 }
 
 #[test]
+fn an_event_that_a_program_failed_on_is_told_once_it_is_mended() {
+    for dead_letters in ["", "--dead-letters dead.jsonl"] {
+        let server = Server::start(|_| Reply::json(200, &json!({"id": "r"})));
+        let folder = folder();
+        let with = |program: &str| {
+            let program = server
+                .run(KEYED)
+                .line(dead_letters)
+                .args(["--emit", &format!("jq:{program}")])
+                .within(&folder);
+            program.stdin(jsonl(rooms([1, 2]))).run()
+        };
+        // On the first event of two, in the run that sends it and in the next one.
+        let failing =
+            r#"if .data.records[0].record.id == 1 then error("no") else .data.records[0].record.id end"#;
+        for told in [&[json!(2)][..], &[]] {
+            let ran = with(failing).exits(74).says("`--emit` failed; 1 event was told on stderr");
+            assert_eq!((ran.events(), ran.said().len()), (told.to_vec(), 1));
+        }
+        assert_eq!(with(".data.records[0].record.id").exits(0).events(), [json!(1)]);
+        assert_eq!(with(".data.records[0].record.id").exits(0).events().len(), 0);
+        assert_eq!(server.received().len(), 2);
+    }
+}
+
+#[test]
 fn output_files_grow_and_a_torn_last_line_goes() {
     let (server, folder) = (willing(), folder());
     let line = format!("{KEYED} --output out.jsonl --dead-letters dead.jsonl");
@@ -296,6 +322,11 @@ fn output_files_grow_and_a_torn_last_line_goes() {
     let ran = run(&server, &folder, &line, &rooms([1, 2])).exits(0);
     let lines = ran.lines("out.jsonl");
     assert_eq!((lines.len(), ran.file("out.jsonl").starts_with(&whole)), (2, true));
+    // What a new ledger finds there is not its own.
+    let line = "create-room --key .id --ledger another --output foreign";
+    std::fs::write(folder.path().join("foreign"), "1\n2").unwrap();
+    let ran = run(&server, &folder, line, &rooms([1])).exits(0);
+    assert!(ran.file("foreign").starts_with("1\n2\n{"), "{}", ran.file("foreign"));
 }
 
 #[test]

@@ -59,13 +59,7 @@ impl Opened {
         ledger: Option<&Path>,
     ) -> Result<Self, Failure> {
         let emit = emit(&given.emit)?;
-        let mode = match (given.append, given.overwrite) {
-            (true, _) => FileMode::Append,
-            (false, true) => FileMode::Replace,
-            // What is in the file is of the runs that the ledger remembers.
-            (false, false) if ledger.is_some() => FileMode::Continue,
-            (false, false) => FileMode::New,
-        };
+        let mode = mode(given, ledger);
         let stdin = Path::new("/dev/stdin");
         let mut claims = Claims::new(inputs.iter().map(|input| match input {
             Input::File(path) => path.as_path(),
@@ -78,7 +72,10 @@ impl Opened {
             claims.enter(path, &metadata).map_err(refused)?;
             new_ledger = None;
         }
-        let mut claim = |path: &Path, mode| claims.claim(path, mode).map_err(refused);
+        let mut claim = |path: &Path, mode| match ledger {
+            Some(ledger) if is_beside(ledger, path) => Err(of_ledger(path)),
+            _ => claims.claim(path, mode).map_err(refused),
+        };
         let mut optional = |path: Option<&PathBuf>, mode| {
             path.map(|path| claim(path, mode).map(|claim| (path.clone(), claim))).transpose()
         };
@@ -138,6 +135,41 @@ impl Summary {
             .or(Ok(()))
             .and_then(|()| writeln!(self.file, "{counts}"))
             .map_err(|error| Failure::io(format!("cannot write `{}`: {error}", self.path.display())))
+    }
+}
+
+/// True for the files that a ledger keeps beside itself, be they there or not.
+fn is_beside(ledger: &Path, path: &Path) -> bool {
+    let (ledger, path) = (real(ledger).into_os_string(), real(path));
+    ["-lock", "-wal", "-shm", "-journal"].into_iter().any(|end| {
+        let mut beside = ledger.clone();
+        beside.push(end);
+        path.as_os_str() == beside
+    })
+}
+
+/// A path without links, as far as there is something.
+fn real(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
+}
+
+fn of_ledger(path: &Path) -> Failure {
+    Failure::configuration(format!("output file `{}` belongs to the ledger", path.display()))
+        .hint("name another file")
+}
+
+/// What happens to files that are there already.
+fn mode(given: &OutputArguments, ledger: Option<&Path>) -> FileMode {
+    match (given.append, given.overwrite, ledger) {
+        (true, ..) => FileMode::Append,
+        (false, true, _) => FileMode::Replace,
+        // What is in the file is of the runs that the ledger remembers.
+        (false, false, Some(ledger)) if ledger.exists() => FileMode::Continue,
+        // No run of the ledger has written it: what is in it stays as it is.
+        (false, false, Some(_)) => FileMode::Append,
+        (false, false, None) => FileMode::New,
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) enum EndpointKind {
     Manual {
         method: http::Method,
         url: UrlPattern,
-        effect: Effect,
+        /// As it was given: it holds for every request, whatever a template says.
+        given: Option<Effect>,
         /// The template of the same method and path, whose order and answers hold.
         known: Option<Arc<EndpointTemplate>>,
     },
@@ -72,7 +73,8 @@ impl Endpoint {
         Ok(Self { kind: EndpointKind::Template { own, routed } })
     }
 
-    /// Aims at a URL. Without `effect` it is that of `known`, else that of the method (RFC 9110, 9.2).
+    /// Aims at a URL. Without `effect` it is that of `known`, else that of the method (RFC 9110, 9.2). All else that
+    /// `known` says holds either way.
     #[must_use]
     pub fn manual(
         method: http::Method,
@@ -80,11 +82,7 @@ impl Endpoint {
         effect: Option<Effect>,
         known: Option<Arc<EndpointTemplate>>,
     ) -> Self {
-        let known = known.filter(|_| effect.is_none());
-        let effect = effect
-            .or(known.as_ref().map(|template| template.effect))
-            .unwrap_or_else(|| effect_of_method(&method));
-        Self { kind: EndpointKind::Manual { method, url, effect, known } }
+        Self { kind: EndpointKind::Manual { method, url, given: effect, known } }
     }
 
     /// The template's id, or `manual`.
@@ -113,9 +111,11 @@ impl Endpoint {
             conditions.chain([template.effect]).any(|effect| !effect.may_repeat())
         };
         match &self.kind {
-            EndpointKind::Manual { effect, known, .. } => {
-                !effect.may_repeat() || known.as_ref().is_some_and(|known| effects(known))
-            }
+            EndpointKind::Manual { method, given, known, .. } => match (given, known) {
+                (Some(given), _) => !given.may_repeat(),
+                (None, Some(known)) => effects(known),
+                (None, None) => !effect_of_method(method).may_repeat(),
+            },
             EndpointKind::Template { own, routed } => {
                 effects(&own.template) || routed.as_ref().is_some_and(|aim| effects(&aim.template))
             }

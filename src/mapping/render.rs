@@ -11,7 +11,7 @@ use crate::jq;
 use crate::template::{EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, Shape};
 
 use super::draft::Draft;
-use super::endpoint::{Aim, EndpointKind};
+use super::endpoint::{Aim, EndpointKind, effect_of_method};
 use super::invalid::{Invalid, unfit};
 use super::notes::Notes;
 use super::{Mapping, OrderRule, Request, address, coerce, masked};
@@ -54,7 +54,7 @@ impl Mapping {
     }
 
     fn manual_calls(&self, draft: &Draft<'_>, mapped: Value, bodies: Option<Vec<Value>>) -> Vec<Call> {
-        let EndpointKind::Manual { method, url, effect, known } = &self.endpoint.kind else {
+        let EndpointKind::Manual { method, url, given, known } = &self.endpoint.kind else {
             return Vec::new();
         };
         let bodies = match bodies {
@@ -71,7 +71,7 @@ impl Mapping {
                 method: method.clone(),
                 url: url_text,
                 body: text,
-                effect: *effect,
+                effect: known.as_ref().map_or_else(|| effect_of_method(method), |known| known.effect),
                 lane: None,
                 template: known.clone(),
             };
@@ -81,6 +81,8 @@ impl Mapping {
                 let query = address::query_values(query);
                 judge(&mut request_value(path, query, body), template, &mut request);
             }
+            // The user's word wins in both directions.
+            request.effect = given.unwrap_or(request.effect);
             Ok(request)
         };
         bodies.into_iter().map(one).collect()

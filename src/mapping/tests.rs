@@ -285,6 +285,19 @@ fn effects_follow_the_request() {
     let url = UrlPattern::parse("https://h/v2/rooms").unwrap();
     let endpoint = Endpoint::manual("POST".parse().unwrap(), url, None, Some(known));
     assert_eq!(effect(endpoint, &json!({"name": "a"})), Effect::Upsert);
+    // Who says what a repeat does is believed, whether that is stricter than the template or not.
+    for given in [Effect::Read, Effect::Idempotent, Effect::Upsert, Effect::NonIdempotent] {
+        for record in [json!({"name": "a"}), json!({"description": "a"})] {
+            let known = Catalog::embedded().get("create-room").unwrap();
+            let url = UrlPattern::parse("https://h/v2/rooms").unwrap();
+            let endpoint = Endpoint::manual("POST".parse().unwrap(), url, Some(given), Some(known));
+            assert_eq!(
+                (endpoint.may_not_be_repeated(), endpoint.may_call().count()),
+                (!given.may_repeat(), 1)
+            );
+            assert_eq!(effect(endpoint, &record), given);
+        }
+    }
     // What the URL encodes is compared as it was.
     let known = Catalog::embedded().get("create-update-role").unwrap();
     let url = UrlPattern::parse("https://h/v2/templates/t/roles/{name}").unwrap();

@@ -1,11 +1,13 @@
 //! Opening of `--output`, `--dead-letters` and the like: nothing that holds data is overwritten unasked, no input is
-//! written to, and nothing is emptied before everything could be opened.
+//! written to, and nothing is emptied before everything could be opened. Several runs may write into one file.
 //!
 //! It knows paths and modes, not what is written.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use super::tail::prepare;
 
 /// What happens to a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,7 +17,8 @@ pub enum FileMode {
     New,
     /// New lines go behind the old ones.
     Append,
-    /// Likewise, and a last line that was never finished goes first: whoever wrote it writes it again.
+    /// Likewise, and a last line that was never finished goes first: whoever wrote it writes it again. Where another run
+    /// has the file open, it may be just writing that line, which then stays.
     Continue,
     /// The old content goes.
     Replace,
@@ -114,7 +117,7 @@ impl Claims {
     pub fn claim(&mut self, path: &Path, mode: FileMode) -> Result<Claim, FileError> {
         let open = |source| FileError::Open { path: path.to_owned(), source };
         let is_new = !path.exists();
-        let file = open_unchanged(path).map_err(open)?;
+        let file = open_unchanged(path, mode).map_err(open)?;
         let metadata = file.metadata().map_err(open)?;
         let claim = Claim { path: path.to_owned(), file: Some(file), mode, is_new };
         self.enter(path, &metadata)?;
@@ -157,55 +160,19 @@ impl Claim {
 }
 
 /// Pipes and devices are opened for writing only: who also reads a pipe never learns that its reader is gone.
-fn open_unchanged(path: &Path) -> io::Result<File> {
+///
+/// What is not replaced is written at the end of the file, wherever another run has moved that meanwhile. (On Windows
+/// a file so opened could not be cut.)
+fn open_unchanged(path: &Path, mode: FileMode) -> io::Result<File> {
     let is_file = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
-    OpenOptions::new().read(is_file).write(true).create(is_file).truncate(false).open(path)
-}
-
-fn prepare(file: &mut File, mode: FileMode) -> io::Result<()> {
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() == 0 {
-        return Ok(());
-    }
-    match mode {
-        FileMode::New => {}
-        FileMode::Replace => file.set_len(0)?,
-        FileMode::Continue => {
-            let end = end_of_last_line(file, metadata.len())?;
-            file.set_len(end)?;
-            file.seek(SeekFrom::End(0))?;
-        }
-        FileMode::Append => {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Where the last whole line of a file ends, looked for from behind.
-fn end_of_last_line(file: &mut File, len: u64) -> io::Result<u64> {
-    let mut piece = [0; 64 * 1024];
-    let mut end = len;
-    while end > 0 {
-        let start = end.saturating_sub(piece.len() as u64);
-        file.seek(SeekFrom::Start(start))?;
-        let piece = &mut piece[..usize::try_from(end - start).unwrap_or_default()];
-        file.read_exact(piece)?;
-        if let Some(at) = memchr::memrchr(b'\n', piece) {
-            return Ok(start + at as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(0)
+    let at_end = cfg!(unix) && is_file && mode != FileMode::Replace;
+    OpenOptions::new().read(is_file).write(true).append(at_end).create(is_file).truncate(false).open(path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -222,27 +189,6 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
         write(FileMode::Replace, "c\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "c\n");
-    }
-
-    #[test]
-    fn a_torn_last_line_goes_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.jsonl");
-        let long = "x".repeat(200_000);
-        for (before, kept) in [
-            (String::new(), String::new()),
-            ("a\n".to_owned(), "a\n".to_owned()),
-            ("a\nb".to_owned(), "a\n".to_owned()),
-            ("torn".to_owned(), String::new()),
-            (format!("a\n{long}"), "a\n".to_owned()),
-            (format!("{long}\n{long}"), format!("{long}\n")),
-            (long, String::new()),
-        ] {
-            fs::write(&path, &before).unwrap();
-            let mut file = Claims::default().claim(&path, FileMode::Continue).unwrap().begin().unwrap();
-            file.write_all(b"new\n").unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{kept}new\n"));
-        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod file;
 mod letter;
 mod selection;
 mod sink;
+mod tail;
 mod tally;
 mod told;
 
@@ -85,7 +86,8 @@ impl Outputs {
     /// was written down.
     ///
     /// # Errors
-    /// Where the `--emit` program fails; the event went to the fallback then, so that it is not lost.
+    /// Where the `--emit` program fails; the event went to the fallback then, so that it is not lost, and the main
+    /// output still misses it.
     pub async fn emit(&self, event: &Event<'_>, kept: Option<&Kept>) -> Result<(), EmitError> {
         let mark = |outputs| kept.map(|kept| Mark { seq: kept.seq, outputs });
         let carrying = self.carrying(event.outcome);
@@ -100,7 +102,9 @@ impl Outputs {
                     lines.into()
                 }
             };
-            self.main.send(lines, mark(MAIN)).await;
+            if result.is_ok() {
+                self.main.send(lines, mark(MAIN)).await;
+            }
         }
         let line = || kept.map_or_else(|| self.line(event), |kept| kept.line.clone());
         if let Some(dead) = self.dead_letters.as_ref().filter(|_| carrying & DEAD_LETTERS != 0) {
@@ -117,21 +121,21 @@ impl Outputs {
     /// or, where none of them does, to all that carry it now.
     ///
     /// # Errors
-    /// Where the `--emit` program fails, or the line is no event; it went to the fallback then.
+    /// Where the `--emit` program fails, or the line is no event; it went to the fallback then. What the program failed
+    /// on the main output still misses.
     pub async fn emit_again(&self, kept: Kept, missing: u8) -> Result<(), EmitError> {
         let told = told::Told::read(&kept.line);
         let carrying = told.as_ref().map_or(FALLBACK, |told| self.carrying(told.outcome));
         let targets = if carrying & missing == 0 { carrying } else { carrying & missing };
-        // Whoever missed it and does not carry it any more is served by the others.
-        let mut rest = missing & !targets;
+        let mut result = told.as_ref().map(|_| ()).map_err(|error| EmitError(error.clone()));
+        let mut lines = Vec::new();
+        if let (Ok(told), true) = (&told, targets & MAIN != 0) {
+            result = self.emit.write_again(told, &kept.line, &mut lines);
+        }
+        // Whoever missed it and does not carry it any more is served by the others, unless the main one fails.
+        let mut rest = if told.is_ok() && result.is_err() { 0 } else { missing & !targets };
         let mut mark = |output| Some(Mark { seq: kept.seq, outputs: output | std::mem::take(&mut rest) });
-        let mut result = Ok(());
-        if targets & MAIN != 0 {
-            let mut lines = Vec::new();
-            result = match &told {
-                Ok(told) => self.emit.write_again(told, &kept.line, &mut lines),
-                Err(error) => Err(EmitError(error.clone())),
-            };
+        if targets & MAIN != 0 && result.is_ok() {
             self.main.send(lines, mark(MAIN)).await;
         }
         if let Some(dead) = self.dead_letters.as_ref().filter(|_| targets & DEAD_LETTERS != 0) {
