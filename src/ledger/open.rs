@@ -58,9 +58,10 @@ impl Ledger {
     /// # Errors
     /// There is none, it is in use, or cannot be read and written.
     pub fn reopen(path: &Path) -> Result<Self, Error> {
-        let Opened { connection, lock, real } = connect::write(path, None)?;
+        let Opened { connection, lock, real, file } = connect::write(path, None)?;
         let meta = connect::meta(&connection).map_err(Error::reading)?;
-        Ok(Self { connection, meta, new_mapping: None, path: path.to_owned(), real, lock })
+        let path = path.to_owned();
+        Ok(Self { connection, meta, new_mapping: None, new_pins: None, path, real, lock, file })
     }
 
     /// What it belongs to.
