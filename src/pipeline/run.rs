@@ -131,6 +131,8 @@ impl Run {
     /// Only before the first record; later troubles are part of the report.
     pub async fn go(self) -> Result<Report, RunError> {
         let started = Instant::now();
+        // A replay is about some calls only, and leaves the others' doubts to the run.
+        let meets_all = !matches!(self.front, Front::Letters(_));
         let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
         let (board, queue) = Board::new(self.progress);
         let board = Arc::new(board);
@@ -202,7 +204,7 @@ impl Run {
         watch.abort();
         let report = end.report(&board, started.elapsed(), self.stop.reasons(), closing.is_some());
         Ok(match closing {
-            Some(closing) => closed(closing, report),
+            Some(closing) => closed(closing, report, meets_all),
             None => report,
         })
     }
