@@ -20,8 +20,8 @@
 //!    With a [`ledger`] the reader first asks what is known of a record; what is delivered and unchanged ends there.
 //! 4. [`call`] sends. It holds the only loop that sends twice, and a pure table decides whether it may.
 //! 5. [`output`] makes an event of the outcome and hands it to a writer's thread, with a ledger once both are committed
-//!    there. Only then is the record's room in
-//!    the read-ahead given back: a slow API or a slow reader of stdout slows the reading of stdin.
+//!    there. Only then is the record's room in the read-ahead given back: a slow API or a slow reader of stdout slows
+//!    the reading of stdin.
 //!
 //! # Where is what
 //!
