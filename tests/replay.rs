@@ -191,7 +191,11 @@ fn what_fails_again_is_a_dead_letter_again() {
 
 #[test]
 fn a_stopped_run_goes_on_from_its_dead_letters() {
-    let refusing = Server::answering(vec![Reply::json(404, &json!({"code": 404}))]);
+    let refusing = Server::start(|_| {
+        // Meanwhile more is read than is sent.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        Reply::json(404, &json!({"code": 404}))
+    });
     let rooms = jsonl((0..200).map(|n| json!({"name": format!("room-{n}")})));
     let line = "create-room --concurrency 1 --max-failures 0 --dead-letters dead.jsonl rooms.jsonl";
     let first = refusing.run(line).file("rooms.jsonl", rooms).run().exits(75);
