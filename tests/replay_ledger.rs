@@ -241,19 +241,7 @@ fn a_replay_that_is_killed_goes_on_with_the_same_replay() {
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_replay_that_is_killed_at_any_step_goes_on_with_the_same_replay() {
-    let steps = [
-        "after-read",
-        "before-intent",
-        "after-intent",
-        "after-send",
-        "after-answer",
-        "before-outcome",
-        "after-outcome",
-        "before-event",
-        "after-event",
-        "after-mark",
-    ];
-    for step in steps {
+    for step in support::STEPS {
         for times in [1, 3] {
             let many = Many::messages(6);
             let at = format!("{step}:{times}");

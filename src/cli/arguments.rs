@@ -291,6 +291,13 @@ pub(super) enum ProgressWhen {
     Never,
 }
 
+/// How a command shows what it knows.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Form {
+    Text,
+    Json,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LogFormat {
     Text,

@@ -5,13 +5,14 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::exit::ExitCode;
 use crate::mapping::sample;
 use crate::template::{EndpointTemplate, Place, Purpose};
 
+use super::arguments::Form;
 use super::failure::Failure;
 use super::{log, setup};
 
@@ -46,12 +47,6 @@ enum What {
         /// A folder of endpoint templates, besides the embedded ones
         directory: Option<PathBuf>,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
-    Text,
-    Json,
 }
 
 /// Shows or checks the catalog.

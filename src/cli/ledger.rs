@@ -9,7 +9,7 @@ use std::io::{BufWriter, StdoutLock};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ use crate::exit::ExitCode;
 use crate::ledger::{Error, Forgetting, Inspection, Standing, State, Which, printable};
 use crate::record::Identity;
 
+use super::arguments::Form;
 use super::failure::Failure;
 use super::{book, log, outputs};
 
@@ -86,12 +87,6 @@ struct Chosen {
     /// All calls
     #[arg(long)]
     all: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
-    Text,
-    Json,
 }
 
 /// Looks into a ledger, or forgets some of it.

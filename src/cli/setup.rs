@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::mapping::{self, Empty, Endpoint, Mapping, UrlPattern};
-use crate::pipeline::Reconciler;
+use crate::pipeline::{Reconciler, with_causes};
 use crate::record::{self, Format, Input, Inputs};
 use crate::template::{Catalog, Effect, EndpointTemplate};
 
@@ -210,13 +210,7 @@ pub(super) fn mapping(
 
 /// A configuration error of a lower layer, whose text fits after "failed to", with its causes.
 pub(super) fn refused(error: &dyn std::error::Error, hint: Option<impl Into<String>>) -> Failure {
-    let mut text = format!("failed to {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    Failure::configuration(text).maybe_hint(hint)
+    Failure::configuration(with_causes(error)).maybe_hint(hint)
 }
 
 /// Every template of the catalog, in the order of their groups.

@@ -224,7 +224,8 @@ fn not_met(closed: Closed, report: &mut Report) {
 }
 
 /// An error with its causes; its own text fits after "failed to".
-fn with_causes(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = format!("failed to {error}");
     let mut source = error.source();
     while let Some(cause) = source {

@@ -23,6 +23,7 @@ mod work;
 
 pub use again::Again;
 pub use budget::FailureBudget;
+pub use end::with_causes;
 pub use lanes::{Lanes, Ticket};
 pub use letters::{LedgerName, Letters};
 pub use progress::Progress;

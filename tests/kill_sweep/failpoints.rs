@@ -5,24 +5,10 @@ use std::thread;
 
 use super::campaign::{Campaign, End, Row};
 use super::random::Random;
-use super::support::Program;
+use super::support::{Program, STEPS};
 use super::{Make, WITH_LEDGER, WORKS, kills, seed, told};
 
 const RECORDS: usize = 16;
-
-/// The steps of a record, in their order.
-const STEPS: [&str; 10] = [
-    "after-read",
-    "before-intent",
-    "after-intent",
-    "after-send",
-    "after-answer",
-    "before-outcome",
-    "after-outcome",
-    "before-event",
-    "after-event",
-    "after-mark",
-];
 
 /// Ends a run when a step is reached for the Nth time.
 fn killed_at(command: Program, step: &str, times: u64) -> End {

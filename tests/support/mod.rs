@@ -30,6 +30,20 @@ pub const TOWNHALL: &str = "65a1b2c3d4e5f60718290021";
 /// The default template.
 pub const TEMPLATE: &str = "65a1b2c3d4e5f60718290010";
 
+/// The steps of a record at which a build with `failpoints` can be ended, in their order.
+pub const STEPS: [&str; 10] = [
+    "after-read",
+    "before-intent",
+    "after-intent",
+    "after-send",
+    "after-answer",
+    "before-outcome",
+    "after-outcome",
+    "before-event",
+    "after-event",
+    "after-mark",
+];
+
 /// The longest a test waits for anything; whoever waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
