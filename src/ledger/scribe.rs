@@ -4,6 +4,7 @@
 //! It knows no SQLite. A write that fails is told once; after it nothing more is written, and everybody who waits
 //! learns that the ledger is closed.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,11 +21,21 @@ const WAITING: usize = 1024;
 /// Messages in one group.
 const GROUP: usize = 512;
 
+/// Where so many messages came together, others are about to: those of a group share the pages that it writes, so that a
+/// larger one takes less time for each than the rest before it costs.
+const SEVERAL: usize = 4;
+
+/// How long such a group waits for them.
+const REST: Duration = Duration::from_micros(100);
+
 /// What is done with the first error.
 pub(super) type OnFailure = Box<dyn FnOnce(&Error) + Send>;
 
 /// Answers with the number of the event, where there is one. Dropped, it says that nothing was kept.
 type Answer = oneshot::Sender<Option<u64>>;
+
+/// The answers of a group that was kept.
+type Answers = Vec<(Answer, Option<u64>)>;
 
 #[derive(Debug)]
 enum Message {
@@ -42,6 +53,8 @@ enum Message {
 #[derive(Clone, Debug)]
 pub struct Scribe {
     queue: mpsc::Sender<Message>,
+    /// Until there is somebody who hands answers out.
+    kept: Arc<Mutex<Option<mpsc::UnboundedReceiver<Answers>>>>,
 }
 
 impl Scribe {
@@ -86,9 +99,26 @@ impl Scribe {
     }
 
     async fn write(&self, change: Change) -> Result<Option<u64>, Error> {
+        self.hand_out();
         let (answer, answered) = oneshot::channel();
         self.queue.send(Message::Change(change, Some(answer))).await.map_err(|_| Error::Closed)?;
         answered.await.map_err(|_| Error::Closed)
+    }
+
+    /// Answers are handed out by a task of the runtime they are for: a group wakes its thread once, not once for each
+    /// who waits.
+    fn hand_out(&self) {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut kept) = kept {
+            tokio::spawn(async move {
+                while let Some(answers) = kept.recv().await {
+                    for (answer, seq) in answers {
+                        // Who does not wait any more needs no answer.
+                        let _ = answer.send(seq);
+                    }
+                }
+            });
+        }
     }
 }
 
@@ -127,10 +157,12 @@ pub(super) fn start(
 ) -> std::io::Result<(Scribe, Closing)> {
     let (queue, messages) = mpsc::channel(WAITING);
     let failing = Failing(Some(on_failure));
-    let writer = Writer { store, unemitted, changes: Vec::new(), answers: Vec::new() };
+    let (answered, kept) = mpsc::unbounded_channel();
+    let writer = Writer { store, unemitted, changes: Vec::new(), answers: Vec::new(), answered };
     let thread =
         thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run(messages, failing))?;
-    Ok((Scribe { queue: queue.clone() }, Closing { queue, thread }))
+    let kept = Arc::new(Mutex::new(Some(kept)));
+    Ok((Scribe { queue: queue.clone(), kept }, Closing { queue, thread }))
 }
 
 /// Tells the first failure, also where that is a panic: a run must not wait for a thread that is gone.
@@ -158,13 +190,22 @@ struct Writer {
     /// The group that is being put together.
     changes: Vec<Change>,
     /// Who waits for it.
-    answers: Vec<(Answer, Option<u64>)>,
+    answers: Answers,
+    answered: mpsc::UnboundedSender<Answers>,
 }
 
 impl Writer {
     fn run(mut self, mut messages: mpsc::Receiver<Message>, mut failing: Failing) {
         let mut came = Vec::with_capacity(GROUP);
         while messages.blocking_recv_many(&mut came, GROUP) > 0 {
+            if came.len() >= SEVERAL {
+                thread::sleep(REST);
+                while came.len() < GROUP
+                    && let Ok(message) = messages.try_recv()
+                {
+                    came.push(message);
+                }
+            }
             let mut end = None;
             for message in came.drain(..) {
                 match message {
@@ -173,7 +214,7 @@ impl Writer {
                     other => self.take(other),
                 }
             }
-            if let Err(error) = self.commit() {
+            if let Err(error) = self.commit(end.is_some()) {
                 // First the reason, then those who learn from an answer that never comes that there is one.
                 return failing.tell(&error);
             }
@@ -204,17 +245,19 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self) -> Result<(), Error> {
-        self.unemitted.changes(&mut self.changes);
+    fn commit(&mut self, is_last: bool) -> Result<(), Error> {
+        // Where nothing else is to be written, nobody waits: what outputs have taken is not put off.
+        let all = is_last || self.changes.is_empty();
+        self.unemitted.changes(all, &mut self.changes);
         if self.changes.is_empty() {
             return Ok(());
         }
         let durable = self.changes.iter().any(|change| matches!(change, Change::Intend(..)));
         self.store.apply(&self.changes, durable)?;
         self.changes.clear();
-        for (answer, seq) in self.answers.drain(..) {
-            // Who does not wait any more needs no answer.
-            let _ = answer.send(seq);
+        if !self.answers.is_empty() {
+            // Where nobody hands them out any more, nobody waits.
+            let _ = self.answered.send(std::mem::take(&mut self.answers));
         }
         Ok(())
     }

@@ -16,6 +16,8 @@ use super::{Change, Closed, Entry, Error, Intent, State, Store, StoredEvent, enc
 pub(super) struct SqliteStore {
     connection: Connection,
     run: i64,
+    /// No intent stands open, and there is none to take back.
+    without_intents: bool,
     /// What the connection is set to: every commit is synced, not only every checkpoint.
     durable: bool,
     /// Where identities are encoded.
@@ -30,7 +32,17 @@ impl SqliteStore {
     pub(super) fn begin(connection: Connection, lock: Lock, file: OpenedFile) -> Result<Self> {
         connection.execute("INSERT INTO runs (started) VALUES (?1)", [Timestamp::now().as_millisecond()])?;
         let run = connection.last_insert_rowid();
-        let mut store = Self { connection, run, durable: false, identity: Vec::new(), file, _lock: lock };
+        let without_intents =
+            connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM intents)", [], |row| row.get(0))?;
+        let mut store = Self {
+            connection,
+            run,
+            without_intents,
+            durable: false,
+            identity: Vec::new(),
+            file,
+            _lock: lock,
+        };
         store.set_durable(false)?;
         Ok(store)
     }
@@ -45,9 +57,10 @@ impl SqliteStore {
         if durable != self.durable {
             self.set_durable(durable)?;
         }
+        self.without_intents &= !changes.iter().any(|change| matches!(change, Change::Intend(..)));
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut statements = Statements::prepare(&transaction)?;
+            let mut statements = Statements::prepare(&transaction, self.without_intents)?;
             for change in changes {
                 statements.apply(change, &mut self.identity)?;
             }
@@ -99,6 +112,7 @@ impl Store for SqliteStore {
 
 /// What changes are made of; found once a group.
 struct Statements<'a> {
+    without_intents: bool,
     intend: CachedStatement<'a>,
     clear: CachedStatement<'a>,
     settle: CachedStatement<'a>,
@@ -108,9 +122,10 @@ struct Statements<'a> {
 }
 
 impl<'a> Statements<'a> {
-    fn prepare(connection: &'a Connection) -> Result<Self> {
+    fn prepare(connection: &'a Connection, without_intents: bool) -> Result<Self> {
         let prepare = |sql| connection.prepare_cached(sql);
         Ok(Self {
+            without_intents,
             intend: prepare(
                 "REPLACE INTO intents (identity, call, generation, first_attempt) VALUES (?1, ?2, ?3, ?4)",
             )?,
@@ -134,11 +149,11 @@ impl<'a> Statements<'a> {
             }
             Change::Clear(id) => {
                 encoding::encode(&id.identity, identity);
-                self.clear.execute(params![&identity[..], id.call]).map(drop)
+                self.clear(identity, id.call)
             }
             Change::Settle(id, entry, event) => {
                 encoding::encode(&id.identity, identity);
-                self.clear.execute(params![&identity[..], id.call])?;
+                self.clear(identity, id.call)?;
                 self.settle(identity, id.call, entry)?;
                 event.as_ref().map_or(Ok(()), |event| self.keep(event))
             }
@@ -147,6 +162,13 @@ impl<'a> Statements<'a> {
             }
             Change::Discard(seqs) => self.discard(seqs),
         }
+    }
+
+    fn clear(&mut self, identity: &[u8], call: u32) -> Result<()> {
+        if self.without_intents {
+            return Ok(());
+        }
+        self.clear.execute(params![identity, call]).map(drop)
     }
 
     fn settle(&mut self, identity: &[u8], call: u32, entry: &Entry) -> Result<()> {

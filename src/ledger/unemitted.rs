@@ -12,6 +12,9 @@ use super::Change;
 /// Outputs are the bits of a byte.
 const OUTPUTS: usize = u8::BITS as usize;
 
+/// How many events are written down together as taken while others keep coming.
+const ENOUGH: usize = 512;
+
 /// The events of a ledger that some output misses.
 #[derive(Debug, Default)]
 pub(super) struct Unemitted {
@@ -20,6 +23,8 @@ pub(super) struct Unemitted {
     outputs: [Output; OUTPUTS],
     /// Events that every output has, and that are still kept.
     taken: Vec<u64>,
+    /// How often an output took one since that was last written down.
+    news: usize,
 }
 
 #[derive(Debug, Default)]
@@ -77,15 +82,21 @@ impl Unemitted {
         let Some(output) = self.outputs.get_mut(usize::from(output)) else { return };
         if output.missing.remove(&seq) {
             output.moved = true;
+            self.news += 1;
             if self.outputs.iter().all(|output| !output.missing.contains(&seq)) {
                 self.taken.push(seq);
             }
         }
     }
 
-    /// Appends what has to be written down since it was last asked: at most one mark for each output, and the events
-    /// that go.
-    pub(super) fn changes(&mut self, changes: &mut Vec<Change>) {
+    /// Appends what has to be written down since it last did: at most one mark for each output, and the events that go.
+    /// Unless `all` of it is wanted it waits for enough, as every mark and every range that goes costs pages; a mark
+    /// that lags behind makes an event be emitted twice, at worst.
+    pub(super) fn changes(&mut self, all: bool, changes: &mut Vec<Change>) {
+        if !all && self.news < ENOUGH {
+            return;
+        }
+        self.news = 0;
         for (number, output) in (0..).zip(&mut self.outputs) {
             if !std::mem::take(&mut output.moved) {
                 continue;
@@ -118,7 +129,7 @@ mod tests {
 
     fn changes(of: &mut Unemitted) -> Vec<Change> {
         let mut changes = Vec::new();
-        of.changes(&mut changes);
+        of.changes(true, &mut changes);
         changes
     }
 
@@ -158,6 +169,25 @@ mod tests {
         events.emitted(0, 10);
         events.emitted(0, 11);
         assert_eq!(changes(&mut events), [Emitted(0, 11), Discard(10..=11)]);
+    }
+
+    #[test]
+    fn what_was_taken_waits_for_enough_unless_all_of_it_is_wanted() {
+        let mut events = Unemitted::default();
+        let mut written = Vec::new();
+        for _ in 1..ENOUGH {
+            let seq = events.kept(1);
+            events.emitted(0, seq);
+            events.changes(false, &mut written);
+        }
+        assert_eq!(written, []);
+        let (last, enough) = (events.kept(1), ENOUGH as u64);
+        events.emitted(0, last);
+        events.changes(false, &mut written);
+        assert_eq!(written, [Emitted(0, enough), Discard(1..=enough)]);
+        let next = events.kept(1);
+        events.emitted(0, next);
+        assert_eq!(changes(&mut events), [Emitted(0, next), Discard(next..=next)]);
     }
 
     #[test]

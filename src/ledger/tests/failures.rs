@@ -130,7 +130,7 @@ async fn what_was_kept_before_a_failure_is_found_afterwards() {
     scribe.settle(&call(&record(1), 0), settled(State::Delivered, 0), None).await.unwrap();
     // Somebody else's hand takes a table away.
     Connection::open(place.path()).unwrap().execute_batch("DROP TABLE intents").unwrap();
-    let result = scribe.settle(&call(&record(2), 0), settled(State::Delivered, 0), None).await;
+    let result = scribe.intend(&call(&record(2), 0), LEFT).await;
     assert!(matches!(result, Err(Error::Closed)));
     assert_eq!(tells.recv().unwrap(), "write the ledger");
     let end = spawn_blocking(|| closing.finish(&json!({}), 74)).await.unwrap();
