@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum};
 
 use crate::pipeline::FailureBudget;
 
+use super::batch::BatchArguments;
+
 /// What to call: an endpoint template, or a URL.
 #[derive(Debug, Args)]
 pub(super) struct CallArguments {
@@ -21,6 +23,8 @@ pub(super) struct CallArguments {
     pub(super) mapping: MappingArguments,
     #[command(flatten)]
     pub(super) manual: ManualArguments,
+    #[command(flatten)]
+    pub(super) batch: BatchArguments,
     #[command(flatten)]
     pub(super) target: TargetArguments,
 }
@@ -167,6 +171,9 @@ pub(super) struct DeliveryArguments {
         hide_env = true,
         hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) unordered: bool,
+    /// Send the first N calls alone; go on only if all are delivered [default: all at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "ROOMPIPE_CANARY", hide_env = true, hide_short_help = true)]
+    pub(super) canary: Option<u32>,
     /// Stop when more are not delivered; P% from the 100th settled on [default: never]
     #[arg(long, value_name = "N|P%", env = "ROOMPIPE_MAX_FAILURES", hide_env = true)]
     pub(super) max_failures: Option<FailureBudget>,

@@ -97,6 +97,7 @@ impl CallArguments {
         if !target.emulator {
             target.emulator_journal = None;
         }
+        self.batch.settle()?;
         let manual = self.manual.url.is_some();
         needs("--method", "ROOMPIPE_METHOD", "--url", self.manual.method.is_some(), manual)?;
         needs("--effect", "ROOMPIPE_EFFECT", "--url", self.manual.effect.is_some(), manual)

@@ -4,7 +4,9 @@
 //! checked settings here (`setup`), once; below, nothing fails for a reason that was known before the first record.
 
 mod arguments;
+mod batch;
 mod book;
+mod canary;
 mod contradictions;
 mod drive;
 mod emulator;

@@ -10,7 +10,9 @@ use crate::exit::ExitCode;
 use crate::ledger::Ledger;
 use crate::mapping::UrlPattern;
 use crate::output::Selection;
-use crate::pipeline::{Again, Front, LedgerName, Letters, Progress, Reconciler, Resend, ResendSettings, Run};
+use crate::pipeline::{
+    Again, Batches, Canary, Front, LedgerName, Letters, Progress, Reconciler, Resend, ResendSettings, Run,
+};
 use crate::record::Input;
 use crate::template::Effect;
 
@@ -18,13 +20,14 @@ use super::arguments::{
     CallArguments, DeliveryArguments, InputArguments, InputFormat, LedgerArguments, LooksArguments,
     ManualArguments, MappingArguments, OutputArguments, TargetArguments,
 };
+use super::batch::BatchArguments;
 use super::contradictions::{from_environment, refuse_without_effect};
 use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
 use super::outputs::{Opened, Summary};
 use super::wire::{GivenHeader, Wire};
-use super::{book, log, setup, wire};
+use super::{book, canary, log, setup, wire};
 
 /// What `replay` takes.
 #[derive(Debug, Args)]
@@ -54,6 +57,8 @@ pub(super) struct Arguments {
     mapping: MappingArguments,
     #[command(flatten)]
     manual: ManualArguments,
+    #[command(flatten)]
+    batch: BatchArguments,
     #[command(flatten)]
     target: TargetArguments,
     #[command(flatten)]
@@ -106,7 +111,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 /// Sorts out options that contradict or need each other.
 fn settle(arguments: Arguments) -> Result<(Given, LooksArguments), Failure> {
-    let Arguments { letters, endpoint, only, ledger, input, mapping, mut manual, target, .. } = arguments;
+    let Arguments { letters, endpoint, only, ledger, input, mapping, mut manual, batch, target, .. } =
+        arguments;
     let (mut delivery, mut output) = (arguments.delivery, arguments.output);
     let afresh = endpoint.is_some() || manual.url.is_some();
     if let (Some(id), Some(_)) = (&endpoint, &manual.url) {
@@ -132,7 +138,7 @@ fn settle(arguments: Arguments) -> Result<(Given, LooksArguments), Failure> {
         ));
     }
     let positionals = endpoint.into_iter().chain([letters.clone()]).collect();
-    let mut call = CallArguments { positionals, input, mapping, manual, target };
+    let mut call = CallArguments { positionals, input, mapping, manual, batch, target };
     let mut ledger = LedgerArguments {
         ledger,
         key: None,
@@ -235,6 +241,14 @@ impl Aim {
         Ok(Self { again, endpoint: "manual".to_owned(), credentials, reconciler })
     }
 
+    /// How records share calls, where they are mapped afresh and do.
+    fn batches(&self, given: &Given) -> Option<Batches> {
+        match &self.again {
+            Again::Mapped(mapping) => setup::batches(&given.call.batch, mapping),
+            Again::Recorded(_) => None,
+        }
+    }
+
     /// What the mapping aims at; nothing where every letter has an aim of its own.
     fn signature(&self) -> Option<String> {
         match &self.again {
@@ -261,6 +275,7 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>
     if let Some(ledger) = &ledger {
         book::check(ledger, &base_url, aim.signature(), aim.credentials.as_ref())?;
     }
+    let batches = aim.batches(given);
     let stop = Stop::new();
     let target = Wire { base_url, credentials: aim.credentials, headers, emulator: bound.is_some() };
     let settings = target.settings(&given.call, &given.delivery, &stop)?;
@@ -292,6 +307,8 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>
         stop,
         book,
         emit_skipped: given.output.emit_skipped,
+        batches,
+        canary: given.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
     };
     Ok((run, ready.summary))
 }

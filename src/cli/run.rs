@@ -4,14 +4,14 @@ use clap::Args;
 
 use crate::call::{Sender, Stop};
 use crate::exit::ExitCode;
-use crate::pipeline::{Front, Progress, Run};
+use crate::pipeline::{Canary, Front, Progress, Run};
 
 use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, LooksArguments, OutputArguments};
 use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
 use super::outputs::{Opened, Summary};
-use super::{book, log, setup, wire};
+use super::{book, canary, log, setup, wire};
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -82,6 +82,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     let ledger = book::open(&arguments.ledger, &pins, &mapping)?;
     let book = ledger.map(|ledger| book::begin(ledger, &arguments.ledger, &stop)).transpose()?;
     let ready = opened.begin(&stop, book.as_ref().map(|book| &book.scribe))?;
+    let batches = setup::batches(&arguments.call.batch, &mapping);
     let run = Run {
         progress: Progress::new(&inputs),
         inputs,
@@ -96,6 +97,8 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         stop,
         book,
         emit_skipped: arguments.output.emit_skipped,
+        batches,
+        canary: arguments.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
     };
     Ok((run, ready.summary))
 }

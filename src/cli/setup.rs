@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::mapping::{self, Empty, Endpoint, Mapping, UrlPattern};
-use crate::pipeline::{Reconciler, with_causes};
+use crate::pipeline::{Batches, Reconciler, with_causes};
 use crate::record::{self, Format, Input, Inputs};
 use crate::template::{Catalog, Effect, EndpointTemplate};
 
 use super::arguments::{CallArguments, DeliveryArguments, EffectWord, EmptyCell, InputFormat};
+use super::batch::BatchArguments;
 use super::failure::Failure;
 
 /// The API's address (`api-reference` pages: "All v2 endpoints share this base").
@@ -203,9 +204,16 @@ pub(super) fn mapping(
         infer_types: arguments.input.infer_types,
         order,
         key: key.cloned(),
+        batch: arguments.batch.options(),
     };
     Mapping::compile(&options, endpoint)
         .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
+}
+
+/// How records share calls, where they do.
+pub(super) fn batches(arguments: &BatchArguments, mapping: &Mapping) -> Option<Batches> {
+    let batching = Arc::clone(mapping.batching()?);
+    Some(Batches { batching, wait: arguments.wait(), bisects: arguments.bisects() })
 }
 
 /// A configuration error of a lower layer, whose text fits after "failed to", with its causes.

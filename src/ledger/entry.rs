@@ -117,6 +117,8 @@ pub enum Change {
     Clear(CallId),
     /// A call settled: its intent goes, its entry replaces the one before.
     Settle(CallId, Entry, Option<StoredEvent>),
+    /// The event of a call that several records share; those settle by themselves.
+    Keep(StoredEvent),
     /// An output (by the number of its bit) has taken all its events up to this number.
     Emitted(u8, u64),
     /// Every output that carries these events has taken them.

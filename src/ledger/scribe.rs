@@ -40,6 +40,8 @@ type Answers = Vec<(Answer, Option<u64>)>;
 #[derive(Debug)]
 enum Message {
     Change(Change, Option<Answer>),
+    /// All of them or none.
+    Changes(Vec<Change>, Option<Answer>),
     Emitted(u8, Vec<u64>),
     /// Nothing comes after this.
     End {
@@ -89,6 +91,36 @@ impl Scribe {
         self.write(Change::Settle(id.clone(), entry, event)).await
     }
 
+    /// [`Scribe::intend`] for every call of a batch, all or none.
+    ///
+    /// # Errors
+    /// They were not written: the attempt must not leave.
+    pub async fn intend_all(&self, intents: Vec<(CallId, Intent)>) -> Result<(), Error> {
+        let changes = intents.into_iter().map(|(id, intent)| Change::Intend(id, intent)).collect();
+        self.write_all(changes).await.map(drop)
+    }
+
+    /// [`Scribe::clear`] for every call of a batch.
+    pub async fn clear_all(&self, ids: Vec<CallId>) {
+        let changes = ids.into_iter().map(Change::Clear).collect();
+        let _ = self.queue.send(Message::Changes(changes, None)).await;
+    }
+
+    /// Writes down how the calls of a batch settled, and the events that tell of them, all or nothing. Returns once
+    /// committed, with the number of the first event; the others have the next ones.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    pub async fn settle_all(
+        &self,
+        entries: Vec<(CallId, Entry)>,
+        events: Vec<(u8, Bytes)>,
+    ) -> Result<u64, Error> {
+        let settled = entries.into_iter().map(|(id, entry)| Change::Settle(id, entry, None));
+        let kept = events.into_iter().map(|(outputs, line)| StoredEvent { seq: 0, outputs, line });
+        self.write_all(settled.chain(kept.map(Change::Keep)).collect()).await.map(Option::unwrap_or_default)
+    }
+
     /// An output, by the number of its bit, has accepted these events whole. For an output's own thread: it waits where
     /// the queue is full, which no async task may do.
     pub fn emitted(&self, output: u8, seqs: &[u64]) {
@@ -99,9 +131,17 @@ impl Scribe {
     }
 
     async fn write(&self, change: Change) -> Result<Option<u64>, Error> {
+        self.hand_over(|answer| Message::Change(change, answer)).await
+    }
+
+    async fn write_all(&self, changes: Vec<Change>) -> Result<Option<u64>, Error> {
+        self.hand_over(|answer| Message::Changes(changes, answer)).await
+    }
+
+    async fn hand_over(&self, message: impl FnOnce(Option<Answer>) -> Message) -> Result<Option<u64>, Error> {
         self.hand_out();
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Message::Change(change, Some(answer))).await.map_err(|_| Error::Closed)?;
+        self.queue.send(message(Some(answer))).await.map_err(|_| Error::Closed)?;
         answered.await.map_err(|_| Error::Closed)
     }
 
@@ -210,7 +250,7 @@ impl Writer {
             for message in came.drain(..) {
                 match message {
                     Message::End { summary, exit, answer } => end = Some((summary, exit, answer)),
-                    Message::Change(..) if end.is_some() => {}
+                    Message::Change(..) | Message::Changes(..) if end.is_some() => {}
                     other => self.take(other),
                 }
             }
@@ -227,14 +267,14 @@ impl Writer {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Change(mut change, answer) => {
-                let mut seq = None;
-                if let Change::Settle(_, _, Some(event)) = &mut change {
-                    event.seq = self.unemitted.kept(event.outputs);
-                    seq = Some(event.seq);
-                }
-                self.changes.push(change);
+            Message::Change(change, answer) => {
+                let seq = self.take_change(change);
                 self.answers.extend(answer.map(|answer| (answer, seq)));
+            }
+            Message::Changes(changes, answer) => {
+                let seqs: Vec<u64> =
+                    changes.into_iter().filter_map(|change| self.take_change(change)).collect();
+                self.answers.extend(answer.map(|answer| (answer, seqs.first().copied())));
             }
             Message::Emitted(output, seqs) => {
                 for seq in seqs {
@@ -243,6 +283,17 @@ impl Writer {
             }
             Message::End { .. } => {}
         }
+    }
+
+    /// Numbers its event, where it brings one.
+    fn take_change(&mut self, mut change: Change) -> Option<u64> {
+        let mut seq = None;
+        if let Change::Settle(_, _, Some(event)) | Change::Keep(event) = &mut change {
+            event.seq = self.unemitted.kept(event.outputs);
+            seq = Some(event.seq);
+        }
+        self.changes.push(change);
+        seq
     }
 
     fn commit(&mut self, is_last: bool) -> Result<(), Error> {

@@ -157,6 +157,7 @@ impl<'a> Statements<'a> {
                 self.settle(identity, id.call, entry)?;
                 event.as_ref().map_or(Ok(()), |event| self.keep(event))
             }
+            Change::Keep(event) => self.keep(event),
             Change::Emitted(output, seq) => {
                 self.emitted.execute(params![output, seq.cast_signed()]).map(drop)
             }

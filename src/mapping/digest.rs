@@ -67,6 +67,12 @@ pub(super) fn of_options(options: &Options, assignments: &[Assignment]) -> Strin
         part(&mut hash, b"body");
         part(&mut hash, body.as_bytes());
     }
+    if let Some(batch) = &options.batch {
+        // How many share a call, and with whom, changes no record's part in it.
+        part(&mut hash, b"batch");
+        part(&mut hash, batch.form.as_bytes());
+        part(&mut hash, batch.props.as_deref().unwrap_or_default().as_bytes());
+    }
     let empty = match options.empty {
         Empty::Omit => "empty omit",
         Empty::Null => "empty null",

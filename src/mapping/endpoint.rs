@@ -150,6 +150,17 @@ impl Endpoint {
         pair.into_iter().flatten()
     }
 
+    /// Why a call cannot carry several records, where that is so.
+    pub(super) fn refuses_batches(&self) -> Option<&'static str> {
+        const ONE_OBJECT: &str = "its body is one object";
+        match &self.kind {
+            EndpointKind::Manual { .. } if self.is_bodiless() => Some("its method sends no body"),
+            EndpointKind::Manual { known: Some(template), .. } if !template.takes_batches => Some(ONE_OBJECT),
+            EndpointKind::Manual { .. } => None,
+            EndpointKind::Template { own, .. } => (!own.template.takes_batches).then_some(ONE_OBJECT),
+        }
+    }
+
     /// True for manual calls whose method carries no body: what the URL does not name is not sent.
     pub(super) fn is_bodiless(&self) -> bool {
         match &self.kind {

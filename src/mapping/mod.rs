@@ -5,6 +5,7 @@
 //! header (`confine`).
 
 mod address;
+mod batch;
 mod coerce;
 mod confine;
 mod digest;
@@ -22,6 +23,7 @@ mod request;
 pub mod sample;
 mod target;
 
+pub use batch::{BatchOptions, Batching, Collector, Group};
 pub use confine::{PatternError, UrlPattern};
 pub use endpoint::Endpoint;
 pub use invalid::Invalid;
@@ -32,6 +34,7 @@ pub use recorded::Recorded;
 pub use request::Request;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -58,6 +61,8 @@ pub struct Mapping {
     empty: Empty,
     infer_types: bool,
     order: OrderRule,
+    batching: Option<Arc<Batching>>,
+    batch_by: Option<Program>,
     /// Some program of the mapping looks at the whole record.
     needs_value: bool,
     digest: String,
@@ -109,6 +114,12 @@ impl Mapping {
         &self.endpoint
     }
 
+    /// How several records share a call, where they do.
+    #[must_use]
+    pub fn batching(&self) -> Option<&Arc<Batching>> {
+        self.batching.as_ref()
+    }
+
     /// Maps one record. `object` is what [`Record::object`] made of it.
     pub fn map(&self, record: &Record, object: Map<String, Value>, notes: &mut Notes) -> Mapped {
         match self.look(object) {
@@ -137,7 +148,14 @@ impl Mapping {
             looked.value();
         }
         let Looked { object, value } = looked;
-        let order = self.order_of(value.as_ref())?;
+        let order = match &self.order {
+            OrderRule::By(program) => name_by(program, "--order-by", value.as_ref())?,
+            _ => None,
+        };
+        let group = match &self.batch_by {
+            Some(program) => name_by(program, "--batch-by", value.as_ref())?,
+            None => None,
+        };
         let mut draft = Draft::new(&self.endpoint, self.empty, cells, self.infer_types);
         let values = self.values(&object, value.as_ref())?;
         self.by_name(object, &mut draft, notes)?;
@@ -158,7 +176,11 @@ impl Mapping {
                 Some(outputs)
             }
         };
-        Ok(Mapped::Calls(self.calls(draft, bodies, order.as_deref(), notes)))
+        let mut calls = self.calls(draft, bodies, order.as_deref(), notes);
+        if group.is_some() {
+            calls.iter_mut().flatten().for_each(|request| request.group.clone_from(&group));
+        }
+        Ok(Mapped::Calls(calls))
     }
 
     /// The values of `--map`, computed before the record is taken apart; `--set` needs none.
@@ -229,17 +251,16 @@ impl Mapping {
             .as_ref()
             .is_some_and(|key| key.expression.attribute() == Some(name) || names(key.expression.text(), name))
     }
+}
 
-    fn order_of(&self, value: Option<&jq::Val>) -> Result<Option<String>, Invalid> {
-        let OrderRule::By(program) = &self.order else { return Ok(None) };
-        let first = program.run(value.cloned().unwrap_or_default()).next();
-        let output =
-            first.transpose().and_then(|output| output.map(|output| jq::to_json(&output)).transpose());
-        match output.map_err(|error| Invalid::program("--order-by", &error))? {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Ok(Some(other.to_string())),
-        }
+/// The first output of a program over the record, as the name of what it belongs to.
+fn name_by(program: &Program, option: &str, value: Option<&jq::Val>) -> Result<Option<String>, Invalid> {
+    let first = program.run(value.cloned().unwrap_or_default()).next();
+    let output = first.transpose().and_then(|output| output.map(|output| jq::to_json(&output)).transpose());
+    match output.map_err(|error| Invalid::program(option, &error))? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Ok(Some(other.to_string())),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The mapping as written on the command line, and its check: everything wrong with it is found before a record.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::jq::{self, CompileError, Program};
 use crate::template::Place;
 
+use super::batch::{BatchOptions, Batching};
 use super::endpoint::Endpoint;
 use super::expression::Expression;
 use super::look::Key;
@@ -36,6 +38,8 @@ pub struct Options {
     pub infer_types: bool,
     /// Which calls keep their order.
     pub order: Order,
+    /// How several records share a call; nothing where each makes its own.
+    pub batch: Option<BatchOptions>,
 }
 
 /// The meaning of an empty CSV cell.
@@ -140,6 +144,29 @@ pub enum Error {
         /// A column with a similar name.
         nearest: Option<String>,
     },
+    /// Calls of this endpoint carry one record.
+    #[error("{endpoint} takes one record a call: {why}")]
+    NoBatches {
+        /// The endpoint's id.
+        endpoint: String,
+        /// What keeps it from taking more.
+        why: &'static str,
+    },
+    /// No way to put records together.
+    #[error("`--batch-as {text}` is not array, property:NAME or jq:EXPR")]
+    BatchForm {
+        /// As written.
+        text: String,
+    },
+    /// The other properties of a batch's object cannot be used.
+    #[error("`--batch-props` is not what stands beside the records: {why}")]
+    BatchProps {
+        /// What is wrong with them.
+        why: String,
+    },
+    /// Other properties, and no object to put them in.
+    #[error("`--batch-props` stands beside a property, and `--batch-as` names none")]
+    PropsAlone,
 }
 
 impl Error {
@@ -156,6 +183,16 @@ impl Error {
             )),
             Self::BesideBody { .. } => Some("build the field inside the `--body` program".to_owned()),
             Self::Program { .. } => None,
+            Self::NoBatches { .. } => Some(
+                "leave the `--batch` options out: `--concurrency` sends several calls at once".to_owned(),
+            ),
+            Self::BatchForm { .. } => {
+                Some("write it as in `--batch-as property:items` or `--batch-as 'jq:{items: .}'`".to_owned())
+            }
+            Self::BatchProps { .. } => {
+                Some("write it as in `--batch-props '{\"source\":\"etl\"}'`".to_owned())
+            }
+            Self::PropsAlone => Some("`--batch-as property:NAME` puts the records into one".to_owned()),
             Self::NoColumn { columns, endpoint, .. } => Some(match columns.find([';', '\t', '|']) {
                 Some(at) => {
                     format!("is the delimiter another one? `--csv-delimiter '{}'`", &columns[at..=at])
@@ -209,9 +246,15 @@ impl Mapping {
             Order::Unordered => OrderRule::Nothing,
             Order::By(text) => OrderRule::By(compile("--order-by", text)?),
         };
+        let batching = options.batch.as_ref();
+        let batching = batching.map(|batch| Batching::compile(batch, &endpoint)).transpose()?;
+        let batch_by = options.batch.as_ref().and_then(|batch| batch.by.as_deref());
+        let batch_by = program("--batch-by", batch_by)?;
         let by_jq = |a: &Assignment| matches!(&a.from, Source::Expression(expression) if expression.is_jq());
-        let needs_value =
-            body.is_some() || matches!(order, OrderRule::By(_)) || assignments.iter().any(by_jq);
+        let needs_value = body.is_some()
+            || batch_by.is_some()
+            || matches!(order, OrderRule::By(_))
+            || assignments.iter().any(by_jq);
         let digest = digest::of_options(options, &assignments);
         Ok(Self {
             endpoint,
@@ -225,6 +268,8 @@ impl Mapping {
             empty: options.empty,
             infer_types: options.infer_types,
             order,
+            batching: batching.map(Arc::new),
+            batch_by,
             needs_value,
             digest,
         })

@@ -61,6 +61,7 @@ impl Recorded<'_> {
             url: self.url.to_owned(),
             body: self.body.clone(),
             lane: None,
+            group: None,
             template,
         };
         if let Some(template) = request.template.clone() {

@@ -73,6 +73,7 @@ impl Mapping {
                 body: text,
                 effect: known.as_ref().map_or_else(|| effect_of_method(method), |known| known.effect),
                 lane: None,
+                group: None,
                 template: known.clone(),
             };
             if let Some(template) = known {
@@ -233,6 +234,7 @@ impl Render<'_> {
             body: text,
             effect: template.effect,
             lane: None,
+            group: None,
             template: Some(Arc::clone(template)),
         };
         if template.needs_request_value() {

@@ -24,6 +24,8 @@ pub struct Request {
     pub effect: Effect,
     /// What the call writes: calls with one value keep their order and are never in flight together.
     pub lane: Option<String>,
+    /// Only records with the same value of `--batch-by` share a call.
+    pub group: Option<String>,
     /// The endpoint template it was made by; none for a manual call.
     pub template: Option<Arc<EndpointTemplate>>,
 }

@@ -45,11 +45,14 @@ impl Emit {
                 out.push(b'\n');
             }
             Self::Merge => {
-                for subject in event.records {
+                for (i, subject) in event.records.iter().enumerate() {
                     if let SubjectContent::Record(record) = &subject.content {
                         let mut line = Vec::new();
                         record.write_json(&mut line);
-                        merge(line, out, |out| push_body(event, shown, out));
+                        merge(line, out, |out| match event.result(i, shown) {
+                            Some(result) => out.extend_from_slice(result.to_string().as_bytes()),
+                            None => push_body(event, shown, out),
+                        });
                     }
                 }
             }
@@ -79,9 +82,9 @@ impl Emit {
                 out.push(b'\n');
             }
             Self::Merge => {
-                for record in &told.records {
+                for (record, result) in &told.records {
                     merge(record.as_bytes().to_vec(), out, |out| {
-                        out.extend_from_slice(told.body.as_bytes());
+                        out.extend_from_slice(result.unwrap_or(told.body).as_bytes());
                     });
                 }
             }

@@ -59,6 +59,8 @@ pub struct Event<'a> {
     pub generation: u64,
     /// The records of the call; several only in a batch.
     pub records: &'a [Subject],
+    /// What the answer says of each of them, where it says so (`--batch-results`).
+    pub results: Option<&'a [Value]>,
     /// What was sent or would have been; nothing where no request could be made.
     pub request: Option<&'a Request>,
     /// The last answer.
@@ -103,6 +105,23 @@ pub fn event_id(run: &str, identity: &Identity, call: usize, generation: u64) ->
     id
 }
 
+/// The same for a call of several records: each with the number of the call it would be alone.
+#[must_use]
+pub fn batch_event_id<'a>(
+    run: &str,
+    members: impl Iterator<Item = (&'a Identity, usize)>,
+    call: usize,
+    generation: u64,
+) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"batch\0");
+    for (identity, index) in members {
+        hash.update(event_id("", identity, index, 0));
+    }
+    let of_all = STANDARD.encode(hash.finalize());
+    event_id(run, &Identity::Key { key: of_all, occurrence: 0 }, call, generation)
+}
+
 impl Event<'_> {
     /// The event's `type`: `call.` and the outcome, or `record.` for what never became a call.
     #[must_use]
@@ -117,6 +136,22 @@ impl Event<'_> {
             Outcome::Pending => "record.pending",
             Outcome::Filtered => "record.filtered",
         }
+    }
+
+    /// Whose sensitive answer fields must not be shown.
+    fn mask(&self, shown: Shown) -> Option<&Arc<EndpointTemplate>> {
+        self.request.and_then(|request| request.template.as_ref()).filter(|_| !shown.sensitive)
+    }
+
+    /// What the answer says of one of its records.
+    pub(super) fn result(&self, record: usize, shown: Shown) -> Option<Value> {
+        let mut result = self.results?.get(record)?.clone();
+        // Where in the whole answer it stood is not known here.
+        if self.mask(shown).is_some_and(|template| template.may_hold_sensitive(result.to_string().as_bytes()))
+        {
+            result = Value::String(REDACTED.to_owned());
+        }
+        Some(result)
     }
 
     /// Appends the event as one line, newline included.
@@ -144,11 +179,18 @@ impl Event<'_> {
                 out.push(b',');
             }
             push_subject(out, subject, shown);
+            if let Some(result) = self.result(i, shown) {
+                // Behind the last member.
+                out.pop();
+                out.extend_from_slice(br#","result":"#);
+                let _ = serde_json::to_writer(&mut *out, &result);
+                out.push(b'}');
+            }
         }
         out.extend_from_slice(br#"],"request":"#);
         push_request(out, self.request);
         out.extend_from_slice(br#","response":"#);
-        let mask = self.request.and_then(|r| r.template.as_ref()).filter(|_| !shown.sensitive);
+        let mask = self.mask(shown);
         push_response(out, self.response, mask);
         let _ = write!(out, r#","attempts":{}"#, self.attempts);
         if self.reconciled {

@@ -11,8 +11,8 @@ use crate::outcome::Outcome;
 #[derive(Debug)]
 pub(super) struct Told<'l> {
     pub(super) outcome: Outcome,
-    /// The records that could be read, each a JSON object.
-    pub(super) records: Vec<&'l str>,
+    /// The records that could be read, each a JSON object, and what the answer said of it alone.
+    pub(super) records: Vec<(&'l str, Option<&'l str>)>,
     /// The answer's body, or `null`.
     pub(super) body: &'l str,
 }
@@ -36,12 +36,20 @@ struct Data<'l> {
 struct Subject<'l> {
     #[serde(borrow)]
     record: Option<&'l RawValue>,
+    #[serde(borrow)]
+    result: Option<&'l RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Response<'l> {
     #[serde(borrow)]
     body: &'l RawValue,
+}
+
+impl<'l> Subject<'l> {
+    fn parts(&self) -> Option<(&'l str, Option<&'l str>)> {
+        self.record.map(|record| (record.get(), self.result.map(RawValue::get)))
+    }
 }
 
 impl<'l> Told<'l> {
@@ -54,7 +62,7 @@ impl<'l> Told<'l> {
         let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == data.outcome);
         Ok(Self {
             outcome: outcome.ok_or_else(|| format!("no outcome is called `{}`", data.outcome))?,
-            records: data.records.iter().filter_map(|subject| subject.record).map(RawValue::get).collect(),
+            records: data.records.iter().filter_map(Subject::parts).collect(),
             body: data.response.map_or("null", |response| response.body.get()),
         })
     }
@@ -69,7 +77,7 @@ mod tests {
         let line = br#"{"id":"evt_1","data":{"endpoint":"e","outcome":"delivered","records":[{"number":1,"record":{"a": 1.50}},{"raw":"x"}],"response":{"status":200,"body":{"id" :"r"}}}}"#;
         let told = Told::read(line).unwrap();
         assert_eq!(told.outcome, Outcome::Delivered);
-        assert_eq!((told.records, told.body), (vec![r#"{"a": 1.50}"#], r#"{"id" :"r"}"#));
+        assert_eq!((told.records, told.body), (vec![(r#"{"a": 1.50}"#, None)], r#"{"id" :"r"}"#));
         let line = br#"{"data":{"outcome":"failed","records":[],"response":null}}"#;
         assert_eq!(Told::read(line).unwrap().body, "null");
         for wrong in [&b"{}"[..], b"", br#"{"data":{"outcome":"lost","records":[],"response":null}}"#] {

@@ -5,11 +5,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use crate::outcome::Outcome;
 use crate::output::{Cost, Subject, Tally};
 use crate::record::{Identity, Ticket as Room};
 
+use super::gather::Gathering;
 use super::lanes::{Lanes, Ticket};
 use super::progress::Progress;
 use super::task::Task;
@@ -60,6 +62,23 @@ pub(super) struct Work {
     pub(super) task: Task,
 }
 
+/// What a worker takes.
+#[derive(Debug)]
+pub(super) enum Load {
+    /// A call of one record, or one thing to tell of it.
+    One(Work),
+    /// Calls of several records that are to be made as one; each is to be sent.
+    Batch(Vec<Work>),
+}
+
+impl Work {
+    /// The lane of what it writes, and that of its key.
+    fn lanes(&self) -> [Option<&str>; 2] {
+        let written = self.task.request().and_then(|request| request.lane.as_deref());
+        [written, self.job.subject.identity.key().filter(|_| self.job.in_key_lane)]
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 enum Reader {
     /// Waits for the input: what comes next is not read yet.
@@ -77,8 +96,10 @@ enum Reader {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Board {
-    lanes: Mutex<Lanes<Work>>,
-    ready: mpsc::UnboundedSender<(Ticket, Work)>,
+    lanes: Mutex<Lanes<Load>>,
+    /// Locked before the lanes, so that groups are admitted in the order in which they are taken.
+    gathering: Option<Mutex<Gathering>>,
+    ready: mpsc::UnboundedSender<(Ticket, Load)>,
     progress: Progress,
     reader: Mutex<Reader>,
     changed: Notify,
@@ -91,10 +112,14 @@ fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Board {
     /// Returns the board and the queue of calls that may go.
-    pub(super) fn new(progress: Progress) -> (Self, mpsc::UnboundedReceiver<(Ticket, Work)>) {
+    pub(super) fn new(
+        progress: Progress,
+        gathering: Option<Gathering>,
+    ) -> (Self, mpsc::UnboundedReceiver<(Ticket, Load)>) {
         let (ready, queue) = mpsc::unbounded_channel();
         let board = Self {
             lanes: Mutex::default(),
+            gathering: gathering.map(Mutex::new),
             ready,
             progress,
             reader: Mutex::new(Reader::Busy),
@@ -148,19 +173,56 @@ impl Board {
 
     /// Admits the calls of one record, in order, each in its lane.
     pub(super) fn admit(&self, job: &Arc<Job>, tasks: Vec<(usize, Task)>) {
+        let mut gathering = self.gathering.as_ref().map(hold);
         let mut lanes = hold(&self.lanes);
         let mut previous = None;
-        let key = job.subject.identity.key().filter(|_| job.in_key_lane);
+        let mut began = false;
         for (index, task) in tasks {
-            let lane = task.request().and_then(|request| request.lane.clone());
             let work = Work { job: Arc::clone(job), index, task };
-            let (ticket, go) = lanes.admit([lane.as_deref(), key], previous, work);
-            previous = Some(ticket);
-            if let Some(work) = go {
-                // The queue lives as long as the workers, and they end after the last call.
-                let _ = self.ready.send((ticket, work));
+            match &mut gathering {
+                Some(gathering) if gathering.takes(&work) => {
+                    began |= gathering.push(work, |members| {
+                        self.admit_load(&mut lanes, Load::Batch(members), None);
+                    });
+                }
+                _ => previous = Some(self.admit_load(&mut lanes, Load::One(work), previous)),
             }
         }
+        drop((lanes, gathering));
+        if began {
+            // There is a time to wait for now, and there was none before.
+            self.changed.notify_one();
+        }
+    }
+
+    fn admit_load(&self, lanes: &mut Lanes<Load>, load: Load, previous: Option<Ticket>) -> Ticket {
+        let (ticket, go) = match &load {
+            Load::One(work) => lanes.admit([lanes.lanes(work.lanes())], previous, load),
+            Load::Batch(members) => {
+                let of_all: Vec<_> = members.iter().map(|work| lanes.lanes(work.lanes())).collect();
+                lanes.admit(of_all, previous, load)
+            }
+        };
+        if let Some(load) = go {
+            // The queue lives as long as the workers, and they end after the last call.
+            let _ = self.ready.send((ticket, load));
+        }
+        ticket
+    }
+
+    /// Admits the records that have waited for others long enough; with `all` those that have not, too.
+    pub(super) fn admit_gathered(&self, all: bool) {
+        let Some(gathering) = &self.gathering else { return };
+        let mut gathering = hold(gathering);
+        let mut lanes = hold(&self.lanes);
+        while let Some(members) = gathering.take(all) {
+            self.admit_load(&mut lanes, Load::Batch(members), None);
+        }
+    }
+
+    /// When the next records will have waited for others long enough; nothing where none waits.
+    pub(super) fn next_gathered(&self) -> Option<Instant> {
+        self.gathering.as_ref().and_then(|gathering| hold(gathering).due())
     }
 
     /// Counts a record that makes no call.
@@ -187,8 +249,8 @@ impl Board {
     /// Lets those go that waited for this call.
     pub(super) fn settle(&self, ticket: Ticket) {
         let mut lanes = hold(&self.lanes);
-        lanes.settle(ticket, |ticket, work| {
-            let _ = self.ready.send((ticket, work));
+        lanes.settle(ticket, |ticket, load| {
+            let _ = self.ready.send((ticket, load));
         });
         if lanes.is_empty() {
             self.changed.notify_one();
@@ -201,7 +263,7 @@ impl Board {
         if *reader == Reader::Busy || (*reader == Reader::Waiting && !stopping) {
             return false;
         }
-        if !hold(&self.lanes).is_empty() {
+        if self.next_gathered().is_some() || !hold(&self.lanes).is_empty() {
             return false;
         }
         if *reader == Reader::Waiting {

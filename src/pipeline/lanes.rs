@@ -1,5 +1,6 @@
 //! Decides which calls may go now: calls that share a lane keep their order and are never in flight together, and the
-//! calls of one record go one after another. A call may be in two lanes: that of what it writes, and that of its key.
+//! calls of one record go one after another. A record may be in two lanes, that of what it writes and that of its key, and
+//! a batch is in those of all its records.
 //!
 //! Pure bookkeeping: it knows no clock, no network and not what a call is.
 
@@ -9,19 +10,51 @@ use std::hash::{BuildHasher, RandomState};
 /// Names a call inside [`Lanes`].
 pub type Ticket = u64;
 
+/// A lane that a call is in.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    which: usize,
+    lane: u64,
+    next: Option<Ticket>,
+}
+
 #[derive(Debug)]
 struct Waiting<C> {
     call: Option<C>,
-    blockers: u8,
-    lanes: [Option<u64>; 2],
-    next_in_lane: [Option<Ticket>; 2],
+    blockers: usize,
+    links: Links,
     next_of_record: Option<Ticket>,
+}
+
+/// The lanes of a call. Most are in two at most; a batch is in those of all its records.
+#[derive(Debug, Default)]
+struct Links {
+    few: [Option<Link>; 2],
+    more: Vec<Link>,
+}
+
+impl Links {
+    fn push(&mut self, link: Link) {
+        match self.few.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(link),
+            None => self.more.push(link),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.few.iter().flatten().chain(&self.more)
+    }
+
+    fn find(&mut self, which: usize, lane: u64) -> Option<&mut Link> {
+        let mut all = self.few.iter_mut().flatten().chain(&mut self.more);
+        all.find(|link| link.which == which && link.lane == lane)
+    }
 }
 
 /// Calls that were admitted and are not settled.
 ///
-/// A call waits for at most three others: its predecessors in its lanes and its predecessor of the same record. All were
-/// admitted before it, so no circle of waiting can arise.
+/// A call waits for its predecessors in its lanes and its predecessor of the same record. All were admitted before it, so
+/// no circle of waiting can arise.
 #[derive(Debug)]
 pub struct Lanes<C> {
     waiting: HashMap<Ticket, Waiting<C>>,
@@ -38,23 +71,36 @@ impl<C> Default for Lanes<C> {
 }
 
 impl<C> Lanes<C> {
-    /// Admits a call after all earlier ones. Returns its ticket, and the call itself if it may go at once.
-    ///
-    /// Two lanes whose names share a hash are treated as one: that costs time, never order.
+    /// The lanes of a record by their names. Two whose names share a hash are treated as one: that costs time, never
+    /// order.
+    #[must_use]
+    pub fn lanes(&self, names: [Option<&str>; 2]) -> [Option<u64>; 2] {
+        names.map(|name| name.map(|name| self.hasher.hash_one(name)))
+    }
+
+    /// Admits a call after all earlier ones, in the [lanes](Self::lanes) of its records. Returns its ticket, and the call
+    /// itself if it may go at once.
     pub fn admit(
         &mut self,
-        lanes: [Option<&str>; 2],
+        lanes: impl IntoIterator<Item = [Option<u64>; 2]>,
         previous: Option<Ticket>,
         call: C,
     ) -> (Ticket, Option<C>) {
         let ticket = self.next;
         self.next += 1;
-        let lanes = lanes.map(|name| name.map(|name| self.hasher.hash_one(name)));
         let mut blockers = 0;
-        for (which, lane) in lanes.iter().enumerate() {
-            let ahead = lane.and_then(|lane| self.tails[which].insert(lane, ticket));
-            if let Some(tail) = ahead.and_then(|tail| self.waiting.get_mut(&tail)) {
-                tail.next_in_lane[which] = Some(ticket);
+        let mut links = Links::default();
+        for (which, lane) in lanes.into_iter().flat_map(|lanes| lanes.into_iter().enumerate()) {
+            let Some(lane) = lane else { continue };
+            let ahead = self.tails[which].insert(lane, ticket);
+            if ahead == Some(ticket) {
+                // Records of one batch.
+                continue;
+            }
+            links.push(Link { which, lane, next: None });
+            let tail = ahead.and_then(|tail| self.waiting.get_mut(&tail));
+            if let Some(link) = tail.and_then(|tail| tail.links.find(which, lane)) {
+                link.next = Some(ticket);
                 blockers += 1;
             }
         }
@@ -63,20 +109,19 @@ impl<C> Lanes<C> {
             blockers += 1;
         }
         let (held, free) = if blockers == 0 { (None, Some(call)) } else { (Some(call), None) };
-        let entry = Waiting { call: held, blockers, lanes, next_in_lane: [None; 2], next_of_record: None };
-        self.waiting.insert(ticket, entry);
+        self.waiting.insert(ticket, Waiting { call: held, blockers, links, next_of_record: None });
         (ticket, free)
     }
 
     /// Takes a settled call out; hands every call that may go now to `go`.
     pub fn settle(&mut self, ticket: Ticket, mut go: impl FnMut(Ticket, C)) {
         let Some(done) = self.waiting.remove(&ticket) else { return };
-        for (tails, lane) in self.tails.iter_mut().zip(done.lanes) {
-            if let Some(lane) = lane.filter(|lane| tails.get(lane) == Some(&ticket)) {
-                tails.remove(&lane);
+        for Link { which, lane, .. } in done.links.iter() {
+            if self.tails[*which].get(lane) == Some(&ticket) {
+                self.tails[*which].remove(lane);
             }
         }
-        for freed in done.next_in_lane.into_iter().chain([done.next_of_record]).flatten() {
+        for freed in done.links.iter().filter_map(|link| link.next).chain(done.next_of_record) {
             if let Some(entry) = self.waiting.get_mut(&freed) {
                 entry.blockers -= 1;
                 if entry.blockers == 0
@@ -110,17 +155,17 @@ mod tests {
     #[test]
     fn a_lane_is_a_queue_and_others_pass() {
         let mut lanes = Lanes::default();
-        let (a, go) = lanes.admit([Some("room"), None], None, "a");
+        let (a, go) = lanes.admit([[Some(1), None]], None, "a");
         assert_eq!(go, Some("a"));
-        let (b, go) = lanes.admit([Some("room"), None], None, "b");
+        let (b, go) = lanes.admit([[Some(1), None]], None, "b");
         assert_eq!(go, None);
-        assert_eq!(lanes.admit([Some("other"), None], None, "c").1, Some("c"));
-        assert_eq!(lanes.admit([None; 2], None, "d").1, Some("d"));
+        assert_eq!(lanes.admit([[Some(2), None]], None, "c").1, Some("c"));
+        assert_eq!(lanes.admit([[None; 2]], None, "d").1, Some("d"));
         let mut freed = Vec::new();
         lanes.settle(a, |ticket, call| freed.push((ticket, call)));
         assert_eq!(freed, [(b, "b")]);
         lanes.settle(b, |_, _| panic!("nothing waits for b"));
-        assert_eq!(lanes.admit([Some("room"), None], None, "e").1, Some("e"));
+        assert_eq!(lanes.admit([[Some(1), None]], None, "e").1, Some("e"));
     }
 
     proptest! {
@@ -130,7 +175,6 @@ mod tests {
             calls in prop::collection::vec((prop::option::of(0_u8..3), prop::option::of(0_u8..3), any::<bool>()), 1..60),
             picks in prop::collection::vec(any::<prop::sample::Index>(), 60),
         ) {
-            let name = |lane: &Option<u8>| lane.map(|lane| lane.to_string());
             let mut lanes = Lanes::default();
             let mut flying: Vec<(Ticket, usize)> = Vec::new();
             let mut started: Vec<usize> = Vec::new();
@@ -140,7 +184,7 @@ mod tests {
             for (i, (lane, key, joined)) in calls.iter().enumerate() {
                 let before = if *joined { last } else { None };
                 previous.push(before.map(|(_, i)| i));
-                let (ticket, go) = lanes.admit([name(lane).as_deref(), name(key).as_deref()], before.map(|(t, _)| t), i);
+                let (ticket, go) = lanes.admit([[lane.map(u64::from), key.map(u64::from)]], before.map(|(t, _)| t), i);
                 if let Some(i) = go { flying.push((ticket, i)); started.push(i); }
                 last = Some((ticket, i));
             }

@@ -4,9 +4,12 @@
 //! read-ahead. It knows no terminal and no arguments: `cli` hands it everything opened and checked.
 
 mod again;
+mod batched;
 mod board;
 mod budget;
+mod canary;
 mod end;
+mod gather;
 mod intents;
 mod lanes;
 mod letters;
@@ -23,6 +26,7 @@ mod work;
 
 pub use again::Again;
 pub use budget::FailureBudget;
+pub use canary::{Canary, Consent};
 pub use end::with_causes;
 pub use lanes::{Lanes, Ticket};
 pub use letters::{LedgerName, Letters};
@@ -30,4 +34,4 @@ pub use progress::Progress;
 pub use read::Front;
 pub use reconcile::{ReconcileError, Reconciler};
 pub use resend::{Resend, ResendSettings};
-pub use run::{Book, Message, Report, Run, RunError};
+pub use run::{Batches, Book, Message, Report, Run, RunError};

@@ -132,6 +132,8 @@ impl Reading {
         if let (Front::Letters(letters), true) = (&front, ending.whole) {
             end.outdated = letters.outdated();
         }
+        // Nobody comes whom they could wait for.
+        self.board.admit_gathered(true);
         end
     }
 
@@ -265,7 +267,8 @@ impl Reading {
             SubjectContent::Record(record) => record.len_bytes(),
             SubjectContent::Raw(raw, _) => raw.len(),
         };
-        let room = self.budget.take(content + tasks.iter().map(|(_, task)| size(task)).sum::<usize>());
+        let room = content + tasks.iter().map(|(_, task)| size(task)).sum::<usize>();
+        let room = self.budget.take(room, || self.board.admit_gathered(true));
         let mut job = Job::new(subject, of, (tasks.len(), outcome), room);
         // Letters do not say whether the last of several records with their key wins.
         job.in_key_lane = letterhead.is_some() || self.memory.as_ref().is_some_and(Memory::last_wins);

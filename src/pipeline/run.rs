@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,15 @@ use tokio::task::JoinSet;
 use crate::call::{Level, Reason, Sender, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::{Closing, Leftovers, Policy, Recall, Scribe};
+use crate::mapping::Batching;
 use crate::output::{Outputs, Tally, Writing};
 use crate::record::{Budget, Inputs};
 
 use super::board::Board;
 use super::budget::FailureBudget;
+use super::canary::Canary;
 use super::end::{End, closed};
+use super::gather::Gathering;
 use super::memory::Memory;
 use super::progress::Progress;
 use super::read::{Front, Reading};
@@ -65,6 +68,21 @@ pub struct Run {
     pub book: Option<Book>,
     /// Records with which nothing is to be done are told, too.
     pub emit_skipped: bool,
+    /// How records share calls, where they do.
+    pub batches: Option<Batches>,
+    /// `--canary`.
+    pub canary: Option<Canary>,
+}
+
+/// Several records a call.
+#[derive(Clone, Debug)]
+pub struct Batches {
+    /// How a body is made of them.
+    pub batching: Arc<Batching>,
+    /// How long a record waits for others.
+    pub wait: Duration,
+    /// A refused batch is sent again in halves.
+    pub bisects: bool,
 }
 
 /// A ledger that is open and running, and how it is used.
@@ -134,9 +152,13 @@ impl Run {
         // A replay is about some calls only, and leaves the others' doubts to the run.
         let meets_all = !matches!(self.front, Front::Letters(_));
         let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
-        let (board, queue) = Board::new(self.progress);
+        let gathering = self.batches.as_ref().map(|batches| Gathering::new(&batches.batching, batches.wait));
+        let (board, queue) = Board::new(self.progress, gathering);
         let board = Arc::new(board);
-        let budget = Budget::new((self.concurrency * 16).max(1024), READ_AHEAD_BYTES);
+        // A batch that fills needs all its records read ahead, and so do those in flight.
+        let gathered =
+            self.batches.as_ref().map_or(0, |b| b.batching.size().saturating_mul(self.concurrency + 1));
+        let budget = Budget::new((self.concurrency * 16).max(1024).max(gathered), READ_AHEAD_BYTES);
         let teller = Teller {
             run: uuid::Uuid::new_v4().to_string(),
             ledger: self.book.as_ref().map(|book| book.id.clone()),
@@ -178,6 +200,9 @@ impl Run {
             stop: self.stop.clone(),
             telling: AtomicU64::new(0),
             emit_failures: std::sync::Mutex::default(),
+            batches: self.batches,
+            fruitless: AtomicU32::new(0),
+            canary: self.canary,
         });
         let mut workers = JoinSet::new();
         for _ in 0..self.concurrency {
@@ -225,12 +250,15 @@ async fn wait(
         if stopping {
             // A reader that waits for room must see that there will be none.
             budget.close();
+            board.admit_gathered(true);
         }
         if board.is_finished(stopping) {
             return true;
         }
+        let due = board.next_gathered();
         tokio::select! {
             () = board.changed() => {}
+            () = due_at(due), if due.is_some() => board.admit_gathered(false),
             () = stop.reached(Level::Drain), if !stopping => {}
             () = &mut last_wait => return false,
             // A worker ends before its time only by a panic; what it held is told as pending.
@@ -239,6 +267,12 @@ async fn wait(
                 workers.spawn(Arc::clone(workshop).work());
             }
         }
+    }
+}
+
+async fn due_at(at: Option<tokio::time::Instant>) {
+    if let Some(at) = at {
+        tokio::time::sleep_until(at).await;
     }
 }
 

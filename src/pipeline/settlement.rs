@@ -2,6 +2,8 @@
 //!
 //! It hands nothing over and writes nothing; `work` does, in the right order.
 
+use std::time::SystemTime;
+
 use crate::call::{CallError, Settled};
 use crate::ledger::{Entry, State};
 use crate::mapping::{Invalid, Request};
@@ -72,6 +74,7 @@ impl<'a> Settlement<'a> {
             call: (work.index, work.job.of),
             generation: self.generation,
             records: std::slice::from_ref(&work.job.subject),
+            results: None,
             request: self.request,
             response: self.settled.and_then(|settled| settled.response.as_ref()),
             attempts: self.settled.map_or(0, |settled| settled.attempts),
@@ -81,9 +84,14 @@ impl<'a> Settlement<'a> {
     }
 }
 
+/// Whether an attempt may have been applied, and when the first one left of which that is true.
+pub(super) type Left = (bool, Option<SystemTime>);
+
 /// What the ledger keeps of a call; nothing where it is still to be made.
-pub(super) fn entry(work: &Work, plan: &Plan, settled: &Settled) -> Option<Entry> {
-    let state = match settled.outcome {
+///
+/// The outcome may be another than that of the call where several records share it.
+pub(super) fn entry(work: &Work, plan: &Plan, outcome: Outcome, left: Left) -> Option<Entry> {
+    let state = match outcome {
         Outcome::Delivered => State::Delivered,
         Outcome::Rejected => State::Rejected,
         Outcome::Failed => State::Failed,
@@ -91,6 +99,7 @@ pub(super) fn entry(work: &Work, plan: &Plan, settled: &Settled) -> Option<Entry
         Outcome::Invalid => State::Invalid,
         Outcome::Pending | Outcome::Skipped | Outcome::Filtered => return None,
     };
+    let (maybe_applied, first_attempt) = left;
     let millis = |time| jiff::Timestamp::try_from(time).map(jiff::Timestamp::as_millisecond).ok();
     Some(Entry {
         state,
@@ -98,15 +107,15 @@ pub(super) fn entry(work: &Work, plan: &Plan, settled: &Settled) -> Option<Entry
         of: u32::try_from(work.job.of).unwrap_or(u32::MAX),
         content: plan.content,
         request: plan.request,
-        maybe_applied: settled.maybe_applied,
-        first_attempt: settled.first_attempt.and_then(millis),
+        maybe_applied,
+        first_attempt: first_attempt.and_then(millis),
         settled: jiff::Timestamp::now().as_millisecond(),
     })
 }
 
 /// The outcome of a call whose end could not be written down: what the next run will find.
-pub(super) fn unkept(request: &Request, settled: &Settled) -> Outcome {
-    if settled.attempts > 0 && !request.effect.may_repeat() { Outcome::Unknown } else { Outcome::Pending }
+pub(super) fn unkept(request: &Request, attempts: u32) -> Outcome {
+    if attempts > 0 && !request.effect.may_repeat() { Outcome::Unknown } else { Outcome::Pending }
 }
 
 /// The end of a call that an earlier run sent and never heard of again.

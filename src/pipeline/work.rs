@@ -4,7 +4,7 @@
 //! It knows neither lanes nor the input, and decides no outcome.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, mpsc};
 
@@ -13,20 +13,22 @@ use crate::failpoint;
 use crate::ledger::{CallId, Entry, Scribe};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
-use crate::output::{Cost, Kept, Outputs};
+use crate::output::{Cost, Event, Kept, Outputs};
 
-use super::board::{Board, Work};
+use super::board::{Board, Load, Work};
 use super::budget::FailureBudget;
+use super::canary::{Canary, Turn};
 use super::intents::Intents;
 use super::lanes::Ticket;
 use super::reconcile::Reconciler;
+use super::run::Batches;
 use super::settlement::{Settlement, Teller, entry, interrupted, standing, told, unkept};
 use super::task::{Doubt, Invalidity, Plan, Task};
 
 /// What every worker of a run shares.
 pub(super) struct Workshop {
     pub(super) board: Arc<Board>,
-    pub(super) queue: Mutex<mpsc::UnboundedReceiver<(Ticket, Work)>>,
+    pub(super) queue: Mutex<mpsc::UnboundedReceiver<(Ticket, Load)>>,
     pub(super) sender: Sender,
     pub(super) reconciler: Reconciler,
     pub(super) outputs: Outputs,
@@ -38,6 +40,12 @@ pub(super) struct Workshop {
     /// Events that are being handed to the outputs.
     pub(super) telling: AtomicU64,
     pub(super) emit_failures: std::sync::Mutex<(u64, Option<String>)>,
+    /// How records share calls, where they do.
+    pub(super) batches: Option<Batches>,
+    /// Batches in a row that were taken apart for nothing.
+    pub(super) fruitless: AtomicU32,
+    /// Holds the other calls back until the first ones are delivered.
+    pub(super) canary: Option<Canary>,
 }
 
 /// Lets those go that waited for a call, also where its worker panics.
@@ -57,15 +65,38 @@ impl Workshop {
     pub(super) async fn work(self: Arc<Self>) {
         loop {
             let next = self.queue.lock().await.recv().await;
-            let Some((ticket, work)) = next else { return };
+            let Some((ticket, load)) = next else { return };
             let settling = Settling { board: &self.board, ticket };
-            match &work.task {
-                Task::Send(request, plan) => self.send(&work, request, plan).await,
-                Task::Doubt(request, doubt) => self.resolve(&work, request, doubt).await,
-                Task::Invalid(invalid, invalidity) => self.refuse(&work, invalid, invalidity).await,
-                Task::Skipped => self.skip(&work).await,
+            match load {
+                Load::One(work) => self.one(&work).await,
+                Load::Batch(members) => {
+                    let turn = self.turn().await;
+                    let is_delivered = self.send_batch(members).await;
+                    turn.ends(is_delivered);
+                }
             }
             drop(settling);
+        }
+    }
+
+    async fn one(&self, work: &Work) {
+        match &work.task {
+            Task::Send(request, plan) => {
+                let turn = self.turn().await;
+                let outcome = self.send(work, request, plan).await;
+                turn.ends(outcome == Outcome::Delivered);
+            }
+            Task::Doubt(request, doubt) => self.resolve(work, request, doubt).await,
+            Task::Invalid(invalid, invalidity) => self.refuse(work, invalid, invalidity).await,
+            Task::Skipped => self.skip(work).await,
+        }
+    }
+
+    /// Waits until a call may go at all.
+    async fn turn(&self) -> Turn<'_> {
+        match &self.canary {
+            Some(canary) => canary.turn(&self.stop).await,
+            None => Turn::default(),
         }
     }
 
@@ -74,7 +105,7 @@ impl Workshop {
         self.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn send(&self, work: &Work, request: &Request, plan: &Plan) {
+    async fn send(&self, work: &Work, request: &Request, plan: &Plan) -> Outcome {
         let scribe = self.scribe.as_ref().filter(|_| needs_intent(request, plan));
         let mut intents = Intents::new(scribe, call_id(work), plan);
         let call = Call { maybe_applied: plan.maybe_applied, ..Call::of(request) };
@@ -84,6 +115,7 @@ impl Workshop {
         settled.first_attempt = plan.first_attempt.and_then(time).or(settled.first_attempt);
         let settled = self.reconciler.settle(&self.sender, request, settled).await;
         self.settle(work, request, plan, &settled).await;
+        settled.outcome
     }
 
     /// A call that an earlier run sent and never heard of again.
@@ -104,7 +136,7 @@ impl Workshop {
         }
     }
 
-    async fn refuse(&self, work: &Work, invalid: &Invalid, invalidity: &Invalidity) {
+    pub(super) async fn refuse(&self, work: &Work, invalid: &Invalid, invalidity: &Invalidity) {
         if let (Some(scribe), Some(entry)) = (&self.scribe, &invalidity.entry) {
             // Where that fails, the run stops, and the next one finds the record invalid once more.
             let _ = scribe.settle(&call_id(work), entry.clone(), None).await;
@@ -123,20 +155,16 @@ impl Workshop {
 
     /// Ends a call: ledger, count, event, in this order.
     async fn settle(&self, work: &Work, request: &Request, plan: &Plan, settled: &Settled) {
-        let cost = Cost {
-            attempts: settled.attempts,
-            retries: settled.retries,
-            rate_limited: settled.rate_limited,
-            latency: settled.response.as_ref().map(|response| response.latency),
-        };
+        let cost = cost(settled);
         let end = Settlement::of_call(request, plan.generation, settled);
-        let kept = match (&self.scribe, entry(work, plan, settled)) {
+        let left = (settled.maybe_applied, settled.first_attempt);
+        let kept = match (&self.scribe, entry(work, plan, settled.outcome, left)) {
             (None, _) => None,
             // What is pending is sent by the next run, which tells of it then.
             (Some(_), None) => return self.count(work, settled.outcome, Some(cost)),
             (Some(scribe), Some(entry)) => match self.keep(scribe, work, entry, &end).await {
                 Some(kept) => Some(kept),
-                None => return self.count(work, unkept(request, settled), Some(cost)),
+                None => return self.count(work, unkept(request, settled.attempts), Some(cost)),
             },
         };
         self.count(work, settled.outcome, Some(cost));
@@ -165,7 +193,7 @@ impl Workshop {
         }
     }
 
-    fn count(&self, work: &Work, outcome: Outcome, cost: Option<Cost>) {
+    pub(super) fn count(&self, work: &Work, outcome: Outcome, cost: Option<Cost>) {
         self.board.count(&work.job, outcome, cost);
         if !self.stop.is_draining()
             && let Some(budget) = &self.failures
@@ -175,7 +203,7 @@ impl Workshop {
         }
     }
 
-    fn note_reason(&self, work: &Work, outcome: Outcome, error: &CallError) {
+    pub(super) fn note_reason(&self, work: &Work, outcome: Outcome, error: &CallError) {
         let position = &work.job.subject.position;
         let first = || printable(&format!("{} line {}: {}", position.source, position.line, error.message));
         self.board.tally().reason(outcome, &error.code, first);
@@ -183,10 +211,14 @@ impl Workshop {
 
     async fn hand_over(&self, work: &Work, end: &Settlement<'_>, kept: Option<&Kept>) {
         let id = end.event_id(&self.teller, work);
+        self.tell(&end.event(&self.teller, work, &id), kept).await;
+    }
+
+    /// Hands an event to the outputs.
+    pub(super) async fn tell(&self, event: &Event<'_>, kept: Option<&Kept>) {
         failpoint::reached("before-event");
         self.telling.fetch_add(1, Ordering::Relaxed);
-        let event = end.event(&self.teller, work, &id);
-        if let Err(error) = self.outputs.emit(&event, kept).await {
+        if let Err(error) = self.outputs.emit(event, kept).await {
             let mut failures = self.emit_failures();
             failures.0 += 1;
             failures.1.get_or_insert(error.0);
@@ -198,18 +230,28 @@ impl Workshop {
 
 /// Whatever may not be repeated, says itself that it was done already, or is to replace what was delivered, must be known
 /// to have left.
-fn needs_intent(request: &Request, plan: &Plan) -> bool {
+pub(super) fn needs_intent(request: &Request, plan: &Plan) -> bool {
     plan.replaces
         || !request.effect.may_repeat()
         || request.template.as_ref().is_some_and(|template| !template.already_done.is_empty())
 }
 
+/// What a call cost.
+pub(super) fn cost(settled: &Settled) -> Cost {
+    Cost {
+        attempts: settled.attempts,
+        retries: settled.retries,
+        rate_limited: settled.rate_limited,
+        latency: settled.response.as_ref().map(|response| response.latency),
+    }
+}
+
 /// A time as the ledger keeps it.
-fn time(millis: i64) -> Option<std::time::SystemTime> {
+pub(super) fn time(millis: i64) -> Option<std::time::SystemTime> {
     jiff::Timestamp::from_millisecond(millis).ok().map(Into::into)
 }
 
-fn call_id(work: &Work) -> CallId {
+pub(super) fn call_id(work: &Work) -> CallId {
     CallId {
         identity: Arc::clone(&work.job.subject.identity),
         call: u32::try_from(work.index).unwrap_or(u32::MAX),

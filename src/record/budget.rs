@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 /// use roompipe::record::Budget;
 ///
 /// let budget = Budget::new(2, 100);
-/// let first = budget.take(60).expect("the budget is open");
+/// let first = budget.take(60, || ()).expect("the budget is open");
 /// // A second one of 60 bytes would wait until the first is settled.
 /// drop(first);
-/// assert!(budget.take(60).is_some());
+/// assert!(budget.take(60, || ()).is_some());
 /// budget.close();
-/// assert!(budget.take(1).is_none());
+/// assert!(budget.take(1, || ()).is_none());
 /// ```
 #[derive(Clone, Debug)]
 pub struct Budget {
@@ -55,10 +55,16 @@ impl Budget {
         Self { shared: Arc::new(Shared { max_records, max_bytes, state, changed }) }
     }
 
-    /// Waits until there is room for a record of so many bytes; nothing once the budget is closed.
-    pub fn take(&self, bytes: usize) -> Option<Ticket> {
+    /// Waits until there is room for a record of so many bytes; nothing once the budget is closed. Where it has to wait
+    /// it calls `full` first, so that nobody waits for records that wait for more.
+    pub fn take(&self, bytes: usize, full: impl FnOnce()) -> Option<Ticket> {
         let shared = &self.shared;
         let mut state = shared.lock();
+        if !state.closed && !shared.has_room(&state, bytes) {
+            drop(state);
+            full();
+            state = shared.lock();
+        }
         state.waiting += 1;
         let mut state = shared
             .changed
@@ -138,21 +144,21 @@ mod tests {
         ];
         for (out, asked, waits) in table {
             let budget = Budget::new(3, 100);
-            let _tickets: Vec<_> = out.iter().map(|bytes| budget.take(*bytes).unwrap()).collect();
+            let _tickets: Vec<_> = out.iter().map(|bytes| budget.take(*bytes, || ()).unwrap()).collect();
             assert_eq!(!budget.shared.has_room(&budget.shared.lock(), *asked), *waits, "{out:?} + {asked}");
         }
         let none = Budget::new(0, 0);
-        assert!(none.take(1).is_some());
+        assert!(none.take(1, || ()).is_some());
     }
 
     #[test]
     fn a_reader_waits_until_a_record_is_settled() {
         let budget = Budget::new(1, 100);
-        let first = budget.take(1).unwrap();
+        let first = budget.take(1, || ()).unwrap();
         let (sender, taken) = mpsc::channel();
         thread::scope(|scope| {
             let reader = budget.clone();
-            scope.spawn(move || sender.send(reader.take(1)).unwrap());
+            scope.spawn(move || sender.send(reader.take(1, || ())).unwrap());
             until_waiting(&budget, 1);
             assert!(taken.try_recv().is_err());
             drop(first);
@@ -163,15 +169,15 @@ mod tests {
     #[test]
     fn closing_wakes_a_waiting_reader_and_leaves_tickets_good() {
         let budget = Budget::new(1, 100);
-        let first = budget.take(1).unwrap();
+        let first = budget.take(1, || ()).unwrap();
         thread::scope(|scope| {
-            let reader = scope.spawn(|| budget.take(1).is_none());
+            let reader = scope.spawn(|| budget.take(1, || ()).is_none());
             until_waiting(&budget, 1);
             budget.close();
             assert!(reader.join().unwrap());
         });
         drop(first);
-        assert!(budget.take(1).is_none());
+        assert!(budget.take(1, || ()).is_none());
         assert_eq!(budget.shared.lock().records, 0);
     }
 
@@ -183,7 +189,7 @@ mod tests {
                 let budget = &budget;
                 scope.spawn(move || {
                     for i in 0..500 {
-                        let ticket = budget.take((seed * 7 + i * 13) % 60).unwrap();
+                        let ticket = budget.take((seed * 7 + i * 13) % 60, || ()).unwrap();
                         let state = budget.shared.lock();
                         assert!(state.records <= 4 && (state.bytes <= 50 || state.records == 1));
                         drop(state);

@@ -68,6 +68,8 @@ pub struct EndpointTemplate {
     pub fan_out: Option<FanOut>,
     /// Body members that are sent as compact JSON text when they are objects or lists.
     pub as_text: Vec<String>,
+    /// One call may carry several records; `body` describes what each of them brings.
+    pub takes_batches: bool,
     /// How a list goes on.
     pub pagination: Option<Pagination>,
     /// How a good status may still carry an error.

@@ -27,6 +27,7 @@ fn request(url: &str) -> Request {
         body: Some(Bytes::from_static(b"{\"a\":1}")),
         effect: Effect::NonIdempotent,
         lane: None,
+        group: None,
         template: None,
     }
 }

@@ -61,6 +61,7 @@ fn request(server: &FaultServer, effect: Effect) -> Request {
         body: Some(Bytes::from_static(b"{}")),
         effect,
         lane: None,
+        group: None,
         template: None,
     }
 }

@@ -12,6 +12,7 @@ fn request(method: &str, url: &str, body: Option<&str>) -> Request {
         body: body.map(|text| text.to_owned().into()),
         effect: Effect::Read,
         lane: None,
+        group: None,
         template: None,
     }
 }

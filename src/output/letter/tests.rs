@@ -37,6 +37,7 @@ fn request(body: Option<&str>) -> Request {
         body: body.map(|body| Bytes::copy_from_slice(body.as_bytes())),
         effect: Effect::Read,
         lane: None,
+        group: None,
         template: None,
     }
 }
@@ -55,6 +56,7 @@ fn line(content: SubjectContent, request: Option<&Request>, shown: Shown) -> Vec
         call: (1, 3),
         generation: 4,
         records: &[subject],
+        results: None,
         request,
         response: None,
         attempts: 5,

@@ -71,6 +71,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
         route: fields.route,
         fan_out: fields.fan_out,
         as_text: fields.as_text,
+        takes_batches: fields.takes_batches,
         pagination: answers.pagination,
         error_when: answers.error_when,
         already_done: answers.already_done,
@@ -166,6 +167,7 @@ fn effects(source: &mut Source<'_>, root: &mut Section<'_>) -> Effects {
 struct Fields {
     meaningful_empty: Vec<String>,
     as_text: Vec<String>,
+    takes_batches: bool,
     route: Option<Route>,
     fan_out: Option<FanOut>,
 }
@@ -181,6 +183,7 @@ fn fields(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) ->
         };
     let meaningful_empty = names(source, "meaningful_empty", &any);
     let as_text = names(source, "as_text", &body);
+    let takes_batches = source.take(root, "batch").unwrap_or_default();
     let route = source.take::<spec::Route>(root, "route").and_then(|route| {
         let when = source.program(&route.when)?;
         source.refers_to(&route.to);
@@ -196,7 +199,7 @@ fn fields(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) ->
         let field = schemas.known(source, &fan_out.field, &fans);
         Some(FanOut { field: field?, into: into?, not_with, without })
     });
-    Fields { meaningful_empty, as_text, route, fan_out }
+    Fields { meaningful_empty, as_text, takes_batches, route, fan_out }
 }
 
 struct Answers {

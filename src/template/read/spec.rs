@@ -30,6 +30,7 @@ pub(super) const KEYS: &[&str] = &[
     "order_by",
     "meaningful_empty",
     "as_text",
+    "batch",
     "route",
     "fan_out",
     "pagination",

@@ -100,7 +100,7 @@ impl Ledger {
         for change in &self.log {
             let id = match change {
                 Change::Intend(id, _) | Change::Clear(id) | Change::Settle(id, ..) => id,
-                Change::Emitted(..) | Change::Discard(_) => continue,
+                Change::Keep(_) | Change::Emitted(..) | Change::Discard(_) => continue,
             };
             if *id.identity != *identity {
                 continue;
@@ -111,7 +111,7 @@ impl Ledger {
                 Change::Intend(_, intent) => call.intent = Some(intent.clone()),
                 Change::Clear(_) => call.intent = None,
                 Change::Settle(_, entry, _) => (call.entry, call.intent) = (Some(entry.clone()), None),
-                Change::Emitted(..) | Change::Discard(_) => {}
+                Change::Keep(_) | Change::Emitted(..) | Change::Discard(_) => {}
             }
         }
         Known { calls: calls.into_values().collect() }
@@ -123,6 +123,7 @@ impl Ledger {
         for change in &self.log {
             match change {
                 Change::Settle(_, _, event) => events.extend(event),
+                Change::Keep(event) => events.push(event),
                 Change::Emitted(_, seq) => mark = mark.max(*seq),
                 Change::Intend(..) | Change::Clear(_) | Change::Discard(_) => {}
             }
