@@ -59,8 +59,8 @@ pub struct Event<'a> {
     pub generation: u64,
     /// The records of the call; several only in a batch.
     pub records: &'a [Subject],
-    /// What the answer says of each of them, where it says so (`--batch-results`).
-    pub results: Option<&'a [Value]>,
+    /// What is told of each of them besides, in a batch; the line says `"batched":true` then.
+    pub shares: &'a [Share],
     /// What was sent or would have been; nothing where no request could be made.
     pub request: Option<&'a Request>,
     /// The last answer.
@@ -72,6 +72,15 @@ pub struct Event<'a> {
     pub reconciled: bool,
     /// Why it was not delivered.
     pub error: Option<&'a CallError>,
+}
+
+/// A record's share in a call of several.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Which of its own calls this stands for, from 0, and how many it makes.
+    pub call: (usize, usize),
+    /// What the answer says of it alone (`--batch-results`).
+    pub result: Option<Value>,
 }
 
 /// What a particular output may show.
@@ -122,6 +131,17 @@ pub fn batch_event_id<'a>(
     event_id(run, &Identity::Key { key: of_all, occurrence: 0 }, call, generation)
 }
 
+impl SubjectContent {
+    /// The memory it takes.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        match self {
+            Self::Record(record) => record.len_bytes(),
+            Self::Raw(raw, _) => raw.len(),
+        }
+    }
+}
+
 impl Event<'_> {
     /// The event's `type`: `call.` and the outcome, or `record.` for what never became a call.
     #[must_use]
@@ -145,13 +165,23 @@ impl Event<'_> {
 
     /// What the answer says of one of its records.
     pub(super) fn result(&self, record: usize, shown: Shown) -> Option<Value> {
-        let mut result = self.results?.get(record)?.clone();
+        let mut result = self.shares.get(record)?.result.clone()?;
         // Where in the whole answer it stood is not known here.
         if self.mask(shown).is_some_and(|template| template.may_hold_sensitive(result.to_string().as_bytes()))
         {
             result = Value::String(REDACTED.to_owned());
         }
         Some(result)
+    }
+
+    fn push_share(&self, out: &mut Vec<u8>, record: usize, shown: Shown) {
+        if let Some((index, of @ 2..)) = self.shares.get(record).map(|share| share.call) {
+            let _ = write!(out, r#","call":{{"index":{index},"of":{of}}}"#);
+        }
+        if let Some(result) = self.result(record, shown) {
+            out.extend_from_slice(br#","result":"#);
+            let _ = serde_json::to_writer(out, &result);
+        }
     }
 
     /// Appends the event as one line, newline included.
@@ -179,13 +209,8 @@ impl Event<'_> {
                 out.push(b',');
             }
             push_subject(out, subject, shown);
-            if let Some(result) = self.result(i, shown) {
-                // Behind the last member.
-                out.pop();
-                out.extend_from_slice(br#","result":"#);
-                let _ = serde_json::to_writer(&mut *out, &result);
-                out.push(b'}');
-            }
+            self.push_share(out, i, shown);
+            out.push(b'}');
         }
         out.extend_from_slice(br#"],"request":"#);
         push_request(out, self.request);
@@ -193,6 +218,9 @@ impl Event<'_> {
         let mask = self.mask(shown);
         push_response(out, self.response, mask);
         let _ = write!(out, r#","attempts":{}"#, self.attempts);
+        if !self.shares.is_empty() {
+            out.extend_from_slice(br#","batched":true"#);
+        }
         if self.reconciled {
             out.extend_from_slice(br#","reconciled":true"#);
         }
@@ -208,6 +236,7 @@ pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
 }
 
+/// Appends all but the end of the object.
 fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
     let position = &subject.position;
     out.extend_from_slice(br#"{"source":"#);
@@ -227,7 +256,6 @@ fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
             push_raw(out, raw, *whole, shown.raw);
         }
     }
-    out.push(b'}');
 }
 
 fn push_raw(out: &mut Vec<u8>, raw: &[u8], whole: u64, most: usize) {

@@ -32,6 +32,8 @@ pub struct Letter {
     pub call: (u32, u32),
     /// How often the record had been sent again after it had settled.
     pub generation: u64,
+    /// It was a call for several records, be they one in the end.
+    pub batched: bool,
     /// The records of the call, at least one; several only of a batch.
     pub records: Vec<LetterRecord>,
     /// What was sent or would have been; nothing where no request could be made.
@@ -43,6 +45,10 @@ pub struct Letter {
 pub struct LetterRecord {
     /// Its key as compact JSON text, where it was known by one.
     pub key: Option<String>,
+    /// Which of the record's own calls the batch stood for, from 0, and how many there were.
+    pub call: (u32, u32),
+    /// The answer said something of it alone: the request may hold records of which it said something else.
+    pub has_result: bool,
     /// The record, perhaps mended, or what still cannot be read as one. Its position is the one it was read at first;
     /// the ordinal of its input is not told, and 0 here.
     pub item: Item,
@@ -109,6 +115,7 @@ impl Letter {
             outcome,
             call: (index, of),
             generation: data.get("generation", WHOLE)?,
+            batched: data.maybe("batched", "a boolean")?.unwrap_or(false),
             records,
             request,
         })
@@ -118,7 +125,7 @@ impl Letter {
     /// how often a key was there before, but its id is made of them: they are tried until `event_id` (of identity,
     /// call and generation) makes this id. So what it returns was not tampered with.
     ///
-    /// Nothing where no record has this id, or where the letter is one of a batch.
+    /// Nothing where no record has this id, or where the letter is one of several records.
     pub fn identify(&self, event_id: impl Fn(&Identity, u32, u64) -> String) -> Option<Identity> {
         let [record] = self.records.as_slice() else { return None };
         let number = record.item.position().number;
@@ -128,6 +135,50 @@ impl Letter {
         };
         let is_it = |identity: &Identity| event_id(identity, self.call.0, self.generation) == self.event;
         (0..MOST_TRIED).map(identity).find(is_it)
+    }
+}
+
+impl Letter {
+    /// [`Letter::identify`] for the records of a batch: those of one source are of one input, and sources come in the
+    /// order of their inputs.
+    pub fn identify_all(&self, event_id: impl Fn(&[Identity]) -> String) -> Option<Vec<Identity>> {
+        let identities = |tried: u32| -> Vec<Identity> {
+            let (mut source, mut input) = ("", tried);
+            let mut keys: HashMap<&str, u32> = HashMap::new();
+            let mut identities = Vec::with_capacity(self.records.len());
+            for LetterRecord { key, item, .. } in &self.records {
+                let position = item.position();
+                if !source.is_empty() && source != &*position.source {
+                    input += 1;
+                }
+                source = &position.source;
+                identities.push(match key {
+                    Some(key) => {
+                        let before = keys.entry(key).and_modify(|before| *before += 1).or_default();
+                        Identity::Key { key: key.clone(), occurrence: tried + *before }
+                    }
+                    None => Identity::Position { input, number: position.number },
+                });
+            }
+            identities
+        };
+        (0..MOST_TRIED).map(identities).find(|identities| event_id(identities) == self.event)
+    }
+
+    /// The letter about other records, or about none yet.
+    #[must_use]
+    pub fn about(&self, records: Vec<LetterRecord>) -> Self {
+        Self {
+            event: self.event.clone(),
+            ledger: self.ledger.clone(),
+            endpoint: self.endpoint.clone(),
+            outcome: self.outcome,
+            call: records.first().map_or(self.call, |told| told.call),
+            generation: self.generation,
+            batched: false,
+            records,
+            request: None,
+        }
     }
 }
 
@@ -163,7 +214,18 @@ fn letter_record(told: &Members<'_>) -> Result<LetterRecord, String> {
         Some(record) => Item::Record(Record { position, content: mended(told, record)? }),
         None => unreadable(told, position)?,
     };
-    Ok(LetterRecord { key: key.map(|key| key.to_string()), item })
+    let call = match told.find("call") {
+        None => (0, 1),
+        Some(_) => {
+            let call = told.members("call")?;
+            (call.get("index", WHOLE)?, call.get("of", WHOLE)?)
+        }
+    };
+    if call.0 >= call.1 {
+        return Err(told.wrong("call", "below its `of`"));
+    }
+    let has_result = told.find("result").is_some();
+    Ok(LetterRecord { key: key.map(|key| key.to_string()), call, has_result, item })
 }
 
 fn mended(told: &Members<'_>, record: &RawValue) -> Result<Content, String> {

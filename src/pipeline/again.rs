@@ -8,7 +8,7 @@ use crate::output::Letter;
 use crate::record::Item;
 
 use super::read::Call;
-use super::resend::Resend;
+use super::resend::{Resend, no_request};
 
 /// How calls are made of dead letters.
 #[derive(Debug)]
@@ -41,6 +41,19 @@ impl Again {
         match self {
             Self::Mapped(mapping) => mapping.endpoint().name(),
             Self::Recorded(_) => &letter.endpoint,
+        }
+    }
+
+    /// True where records are mapped afresh.
+    pub(super) fn maps(&self) -> bool {
+        matches!(self, Self::Mapped(_))
+    }
+
+    /// The request a letter holds; or why there is none that may be sent.
+    pub(super) fn recorded(&mut self, letter: &Letter) -> Result<Call, Refused> {
+        match self {
+            Self::Recorded(resend) => resend.request(letter),
+            Self::Mapped(_) => Ok(Err(no_request())),
         }
     }
 

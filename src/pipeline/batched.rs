@@ -12,7 +12,7 @@ use crate::failpoint;
 use crate::ledger::Entry;
 use crate::mapping::{Batching, Invalid, Request};
 use crate::outcome::Outcome;
-use crate::output::{Event, Kept, Subject, batch_event_id};
+use crate::output::{Event, Kept, Share, Subject, batch_event_id};
 
 use super::board::Work;
 use super::intents::BatchIntents;
@@ -53,6 +53,7 @@ struct Telling {
     timestamp: jiff::Timestamp,
     generation: u64,
     subjects: Vec<Subject>,
+    shares: Vec<Share>,
 }
 
 impl Workshop {
@@ -85,7 +86,13 @@ impl Workshop {
         is_whole && !is_apart
     }
 
-    async fn send_part(&self, batching: &Batching, mut members: Vec<Work>) -> Part {
+    /// Sends a call of several records as it was recorded, which cannot be taken apart. True where it was delivered.
+    pub(super) async fn send_recorded(&self, members: Vec<Work>) -> bool {
+        let Some(request) = members.first().and_then(request).cloned() else { return false };
+        matches!(self.send_calls(None, members, &[request]).await, Part::Ended(true))
+    }
+
+    async fn send_part(&self, batching: &Batching, members: Vec<Work>) -> Part {
         let calls = match batching.assemble(&members.iter().filter_map(request).collect::<Vec<_>>()) {
             Ok(calls) => calls,
             Err(invalid) => {
@@ -93,13 +100,23 @@ impl Workshop {
                 return Part::Ended(false);
             }
         };
+        self.send_calls(Some(batching), members, &calls).await
+    }
+
+    async fn send_calls(
+        &self,
+        batching: Option<&Batching>,
+        mut members: Vec<Work>,
+        calls: &[Request],
+    ) -> Part {
         let mut intents = self.intents(&members);
         let maybe_applied = members.iter().filter_map(plan).any(|plan| plan.maybe_applied);
         let mut ends: Vec<Settled> = Vec::with_capacity(calls.len());
         for (index, request) in calls.iter().enumerate() {
             let settled = self.sender.send(Call { maybe_applied, ..Call::of(request) }, &mut intents).await;
             failpoint::reached("after-answer");
-            if index == 0 && members.len() > 1 && self.bisects() && is_refused(&settled) {
+            let may_part = index == 0 && members.len() > 1 && batching.is_some() && self.bisects();
+            if may_part && is_refused(&settled) {
                 intents.refused().await;
                 self.board.tally().call(cost(&settled));
                 let second = members.split_off(members.len().div_ceil(2));
@@ -108,7 +125,7 @@ impl Workshop {
             intents.ended(settled.outcome == Outcome::Delivered || settled.maybe_applied);
             ends.push(settled);
         }
-        self.settle_part(batching, &members, &calls, ends).await
+        self.settle_part(batching, &members, calls, ends).await
     }
 
     fn bisects(&self) -> bool {
@@ -138,7 +155,7 @@ impl Workshop {
 
     async fn settle_part(
         &self,
-        batching: &Batching,
+        batching: Option<&Batching>,
         members: &[Work],
         calls: &[Request],
         mut ends: Vec<Settled>,
@@ -198,6 +215,13 @@ impl Workshop {
             timestamp: jiff::Timestamp::now(),
             generation,
             subjects: of().map(|work| work.job.subject.clone()).collect(),
+            shares: of()
+                .enumerate()
+                .map(|(index, work)| Share {
+                    call: (work.index, work.job.of),
+                    result: say.results.as_ref().and_then(|results| results.get(index)).cloned(),
+                })
+                .collect(),
             say,
         }
     }
@@ -214,7 +238,7 @@ impl Workshop {
             call: (say.call, calls.len()),
             generation: telling.generation,
             records: &telling.subjects,
-            results: say.results.as_deref(),
+            shares: &telling.shares,
             request: Some(request),
             response: end.response.as_ref(),
             attempts: end.attempts,
@@ -285,14 +309,19 @@ fn keep_doubts(calls: &[Request], ends: &mut [Settled]) {
 }
 
 /// What is to be told of one call: one event, or one for those records that the answer refuses and one for the others.
-fn tell_call(batching: &Batching, (call, calls): (usize, &[Request]), end: &Settled, of: usize) -> Vec<Say> {
+fn tell_call(
+    batching: Option<&Batching>,
+    (call, calls): (usize, &[Request]),
+    end: &Settled,
+    of: usize,
+) -> Vec<Say> {
     let all = || (0..of).collect();
     let as_it_ended =
         || Say { outcome: end.outcome, members: all(), results: None, call, error: end.error.clone() };
     let Some(response) = end.response.as_ref().filter(|_| end.outcome == Outcome::Delivered) else {
         return vec![as_it_ended()];
     };
-    let results = match batching.results(&response.body, of) {
+    let results = match batching.and_then(|batching| batching.results(&response.body, of)) {
         None => return vec![as_it_ended()],
         Some(_) if calls.len() > 1 => Err("the batch makes several calls".to_owned()),
         Some(results) => results,

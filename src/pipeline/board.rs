@@ -69,6 +69,8 @@ pub(super) enum Load {
     One(Work),
     /// Calls of several records that are to be made as one; each is to be sent.
     Batch(Vec<Work>),
+    /// The same as they were recorded: each holds the whole request.
+    Recorded(Vec<Work>),
 }
 
 impl Work {
@@ -198,7 +200,7 @@ impl Board {
     fn admit_load(&self, lanes: &mut Lanes<Load>, load: Load, previous: Option<Ticket>) -> Ticket {
         let (ticket, go) = match &load {
             Load::One(work) => lanes.admit([lanes.lanes(work.lanes())], previous, load),
-            Load::Batch(members) => {
+            Load::Batch(members) | Load::Recorded(members) => {
                 let of_all: Vec<_> = members.iter().map(|work| lanes.lanes(work.lanes())).collect();
                 lanes.admit(of_all, previous, load)
             }
@@ -208,6 +210,11 @@ impl Board {
             let _ = self.ready.send((ticket, load));
         }
         ticket
+    }
+
+    /// Admits records whose one call was recorded.
+    pub(super) fn admit_recorded(&self, members: Vec<Work>) {
+        self.admit_load(&mut hold(&self.lanes), Load::Recorded(members), None);
     }
 
     /// Admits the records that have waited for others long enough; with `all` those that have not, too.

@@ -24,7 +24,7 @@ use super::task::{Doubt, Invalidity, Plan, Task};
 #[derive(Debug)]
 pub struct Letters {
     selection: Selection,
-    again: Again,
+    pub(super) again: Again,
     ledger: Option<LedgerName>,
     /// The events whose letters were met.
     seen: HashSet<Short>,
@@ -45,18 +45,19 @@ pub struct LedgerName {
 type Short = [u8; 16];
 
 /// A letter that was chosen, and where it stands.
-struct Chosen {
-    letter: Letter,
-    position: Position,
+pub(super) struct Chosen {
+    pub(super) letter: Letter,
+    pub(super) position: Position,
+    /// Which of the letter's records it is about, where it has several.
+    pub(super) part: usize,
 }
 
 /// What a ledger knows of a letter's record.
-struct OfLedger<'a> {
-    id: &'a str,
-    identity: &'a Identity,
-    known: &'a Known,
+pub(super) struct OfLedger<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) known: &'a Known,
     /// The entry of one of its calls: what they say of the record is the same.
-    entry: &'a Entry,
+    pub(super) entry: &'a Entry,
 }
 
 impl Letters {
@@ -98,29 +99,54 @@ impl Letters {
                 return Ok(());
             }
         };
-        let chosen = Chosen { letter, position: record.position };
+        let chosen = Chosen { letter, position: record.position, part: 0 };
         self.check_ledger(&chosen).map_err(ReadError::Letters)?;
+        // The letter itself has been counted.
+        (1..chosen.letter.records.len()).for_each(|_| reading.board.tally().read());
         if !self.selection.has(chosen.letter.outcome) {
-            reading.board.end_without_call(Outcome::Filtered);
+            chosen.letter.records.iter().for_each(|_| reading.board.end_without_call(Outcome::Filtered));
         } else if !self.seen.insert(short(&chosen.letter.event)) {
-            chosen.skip(reading);
-        } else if chosen.letter.records.len() > 1 {
-            chosen.refuse(several_records(), reading);
-        } else if let Some(ledger) = self.ledger.clone() {
-            self.admit_known(&chosen, &ledger.id, reading, notes)?;
-        } else if let Some(Calls { of, calls }) = self.calls(&chosen.letter, notes)? {
+            chosen.apart().iter().for_each(|one| one.skip(reading));
+        } else if chosen.letter.batched || chosen.letter.records.len() > 1 {
+            self.admit_several(&chosen, reading, notes)?;
+        } else if let Some(ledger) = self.ledger_id() {
+            let letter = &chosen.letter;
+            let event =
+                |identity: &Identity, call, generation| event_id(ledger, identity, whole(call), generation);
+            match letter.identify(event) {
+                Some(identity) => self.admit_known(&chosen, identity, reading, notes)?,
+                None => chosen.refuse(unidentified(), reading),
+            }
+        } else {
+            self.admit_unknown(&chosen, reading, notes)?;
+        }
+        Ok(())
+    }
+
+    /// Admits a letter of a run without a ledger.
+    pub(super) fn admit_unknown(
+        &mut self,
+        chosen: &Chosen,
+        reading: &mut Reading,
+        notes: &mut Notes,
+    ) -> Result<(), ReadError> {
+        if let Some(Calls { of, calls }) = self.calls(&chosen.letter, notes)? {
             let tasks = calls.into_iter().map(|(index, call)| (index, fresh(&chosen.letter, call))).collect();
-            let subject = chosen.subject(by_position(&chosen.position));
-            reading.admit_as(Some(self.letterhead(&chosen)), subject, of, (tasks, Outcome::Filtered));
+            let subject = chosen.subject(chosen.place());
+            reading.admit_as(Some(self.letterhead(chosen)), subject, of, (tasks, Outcome::Filtered));
         } else {
             reading.board.end_without_call(Outcome::Filtered);
         }
         Ok(())
     }
 
+    pub(super) fn ledger_id(&self) -> Option<&str> {
+        self.ledger.as_ref().map(|ledger| ledger.id.as_str())
+    }
+
     /// A letter belongs to the ledger of its run: another one knows nothing of its call, and without one the call could
     /// be made a second time.
-    fn check_ledger(&self, Chosen { letter, position }: &Chosen) -> Result<(), Refused> {
+    fn check_ledger(&self, Chosen { letter, position, .. }: &Chosen) -> Result<(), Refused> {
         let (text, hint) = match (&letter.ledger, &self.ledger) {
             (None, None) => return Ok(()),
             (Some(of), Some(given)) if *of == given.id => return Ok(()),
@@ -144,19 +170,14 @@ impl Letters {
     }
 
     /// Admits a letter of the ledger.
-    fn admit_known(
+    pub(super) fn admit_known(
         &mut self,
         chosen: &Chosen,
-        id: &str,
+        identity: Identity,
         reading: &mut Reading,
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
         let letter = &chosen.letter;
-        let event = |identity: &Identity, call, generation| event_id(id, identity, whole(call), generation);
-        let Some(identity) = letter.identify(event) else {
-            chosen.refuse(unidentified(), reading);
-            return Ok(());
-        };
         let known =
             reading.memory.as_mut().map(|memory| memory.known(&identity)).transpose()?.unwrap_or_default();
         let Some(entry) = known.calls.iter().find_map(|call| call.entry.as_ref()) else {
@@ -167,7 +188,7 @@ impl Letters {
             reading.board.end_without_call(Outcome::Filtered);
             return Ok(());
         };
-        let of_ledger = OfLedger { id, identity: &identity, known: &known, entry };
+        let of_ledger = OfLedger { identity: &identity, known: &known, entry };
         let (mut tasks, mut outcome) = (Vec::with_capacity(calls.len()), Outcome::Filtered);
         for (index, call) in calls {
             match self.task(letter, &of_ledger, index, call) {
@@ -185,14 +206,20 @@ impl Letters {
     }
 
     /// What is to be done with a call of the ledger; nothing where that is nothing.
-    fn task(&mut self, letter: &Letter, of_ledger: &OfLedger<'_>, index: usize, call: Call) -> Option<Task> {
-        let OfLedger { id, identity, known, entry } = of_ledger;
+    pub(super) fn task(
+        &mut self,
+        letter: &Letter,
+        of_ledger: &OfLedger<'_>,
+        index: usize,
+        call: Call,
+    ) -> Option<Task> {
+        let OfLedger { identity, known, entry } = of_ledger;
         let own = known.calls.iter().find(|known| whole(known.call) == index);
         let own_entry = own.and_then(|known| known.entry.as_ref());
         let may_repeat = call.as_ref().is_ok_and(|request| request.effect.may_repeat());
         let by_name = self.selection.has(Outcome::Unknown);
         let verdict = ledger::for_replay(own, letter.generation, may_repeat, by_name);
-        let is_settled = self.met.entry(short(&event_id(id, identity, index, 0))).or_default();
+        let is_settled = self.met.entry(short(&event_id("", identity, index, 0))).or_default();
         let is_done = own_entry.is_some_and(|entry| entry.state == State::Delivered);
         let is_outdated = !is_done && matches!(verdict, ForCall::Skip { .. });
         // What is known may lag behind what an earlier letter of this very run has done.
@@ -230,14 +257,14 @@ impl Letters {
         self.again.calls(letter, notes).map_err(ReadError::Letters)
     }
 
-    fn letterhead(&self, chosen: &Chosen) -> Letterhead {
+    pub(super) fn letterhead(&self, chosen: &Chosen) -> Letterhead {
         Letterhead { endpoint: self.again.endpoint(&chosen.letter).to_owned(), place: None }
     }
 }
 
 impl Chosen {
     /// The letter's record, as events tell of it.
-    fn subject(&self, identity: Identity) -> Subject {
+    pub(super) fn subject(&self, identity: Identity) -> Subject {
         let identity = Arc::new(identity);
         match self.letter.records.first() {
             Some(told) => subject(told.item.clone(), identity),
@@ -250,8 +277,18 @@ impl Chosen {
         }
     }
 
+    /// The letter by where it stands, as no record is known; each of several records has a place of its own.
+    pub(super) fn place(&self) -> Identity {
+        match (by_position(&self.position), self.part) {
+            (Identity::Position { input, number }, part @ 1..) => {
+                Identity::Position { input, number: number.wrapping_add((part as u64) << 40) }
+            }
+            (place, _) => place,
+        }
+    }
+
     /// Ends a letter with which nothing is to be done.
-    fn skip(&self, reading: &mut Reading) {
+    pub(super) fn skip(&self, reading: &mut Reading) {
         if reading.emit_skipped {
             self.tell(Task::Skipped, Outcome::Skipped, reading);
         } else {
@@ -260,14 +297,14 @@ impl Chosen {
     }
 
     /// Ends a letter that is none of the ledger's, or not one that can be sent.
-    fn refuse(&self, invalid: Invalid, reading: &mut Reading) {
+    pub(super) fn refuse(&self, invalid: Invalid, reading: &mut Reading) {
         let invalidity = Invalidity { generation: self.letter.generation, entry: None };
         self.tell(Task::Invalid(invalid, invalidity), Outcome::Filtered, reading);
     }
 
     /// Tells of the letter under an id of this run alone.
     fn tell(&self, task: Task, outcome: Outcome, reading: &mut Reading) {
-        let place = by_position(&self.position);
+        let place = self.place();
         let endpoint = self.letter.endpoint.clone();
         let key = self.letter.records.first().and_then(|told| told.key.clone());
         let identity = key.map_or(place.clone(), |key| Identity::Key { key, occurrence: 0 });
@@ -299,7 +336,7 @@ fn subject(item: Item, identity: Arc<Identity>) -> Subject {
 }
 
 /// What is to be done with a call that no ledger knows.
-fn fresh(letter: &Letter, call: Call) -> Task {
+pub(super) fn fresh(letter: &Letter, call: Call) -> Task {
     let generation = letter.generation.saturating_add(1);
     let maybe_applied = letter.outcome == Outcome::Unknown;
     match call {
@@ -308,7 +345,7 @@ fn fresh(letter: &Letter, call: Call) -> Task {
     }
 }
 
-fn unidentified() -> Invalid {
+pub(super) fn unidentified() -> Invalid {
     let message = "the ledger knows no call by the id of this dead letter";
     refused(
         "unknown_letter",
@@ -317,14 +354,9 @@ fn unidentified() -> Invalid {
     )
 }
 
-fn lost() -> Invalid {
+pub(super) fn lost() -> Invalid {
     let message = "the ledger has lost how this call ended";
     refused("unknown_letter", message, "the command that wrote the letter, with that ledger, sends it again")
-}
-
-fn several_records() -> Invalid {
-    let message = "the dead letter is of a call with several records";
-    refused("several_records", message, "give their records to `run`")
 }
 
 fn short(id: &str) -> Short {

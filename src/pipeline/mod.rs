@@ -20,6 +20,7 @@ mod reconcile;
 mod resend;
 mod run;
 mod settlement;
+mod several;
 mod shutdown;
 mod task;
 mod work;

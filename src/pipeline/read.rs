@@ -12,7 +12,9 @@ use crate::ledger::{self, Digest, ForRecord};
 use crate::mapping::{self, Invalid, Mapped, Mapping, Notes, Request};
 use crate::outcome::Outcome;
 use crate::output::{Subject, SubjectContent};
-use crate::record::{self, Budget, Content, Header, Identity, Inputs, Item, Position, Record, Unreadable};
+use crate::record::{
+    self, Budget, Content, Header, Identity, Inputs, Item, Position, Record, Ticket as Room, Unreadable,
+};
 
 use super::again::Refused;
 use super::board::{Board, Job, Letterhead};
@@ -263,17 +265,18 @@ impl Reading {
         of: usize,
         (tasks, outcome): (Vec<(usize, Task)>, Outcome),
     ) {
-        let content = match &subject.content {
-            SubjectContent::Record(record) => record.len_bytes(),
-            SubjectContent::Raw(raw, _) => raw.len(),
-        };
-        let room = content + tasks.iter().map(|(_, task)| size(task)).sum::<usize>();
-        let room = self.budget.take(room, || self.board.admit_gathered(true));
+        let content = subject.content.len_bytes();
+        let room = self.room(content + tasks.iter().map(|(_, task)| size(task)).sum::<usize>());
         let mut job = Job::new(subject, of, (tasks.len(), outcome), room);
         // Letters do not say whether the last of several records with their key wins.
         job.in_key_lane = letterhead.is_some() || self.memory.as_ref().is_some_and(Memory::last_wins);
         job.letterhead = letterhead;
         self.board.admit(&Arc::new(job), tasks);
+    }
+
+    /// Waits for room in the read-ahead.
+    pub(super) fn room(&self, bytes: usize) -> Option<Room> {
+        self.budget.take(bytes, || self.board.admit_gathered(true))
     }
 
     fn admit_unreadable(&mut self, unreadable: Unreadable) -> Result<(), ReadError> {

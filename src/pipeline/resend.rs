@@ -157,7 +157,7 @@ fn template_paths(catalog: &Catalog) -> Vec<TemplatePath> {
     catalog.outlines().filter_map(path).collect()
 }
 
-fn no_request() -> Invalid {
+pub(super) fn no_request() -> Invalid {
     let hint = "name the endpoint behind the file, so that the record is mapped afresh";
     refused("no_request", "the dead letter holds no request", hint)
 }

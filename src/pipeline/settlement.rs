@@ -74,7 +74,7 @@ impl<'a> Settlement<'a> {
             call: (work.index, work.job.of),
             generation: self.generation,
             records: std::slice::from_ref(&work.job.subject),
-            results: None,
+            shares: &[],
             request: self.request,
             response: self.settled.and_then(|settled| settled.response.as_ref()),
             attempts: self.settled.map_or(0, |settled| settled.attempts),

@@ -74,6 +74,11 @@ impl Workshop {
                     let is_delivered = self.send_batch(members).await;
                     turn.ends(is_delivered);
                 }
+                Load::Recorded(members) => {
+                    let turn = self.turn().await;
+                    let is_delivered = self.send_recorded(members).await;
+                    turn.ends(is_delivered);
+                }
             }
             drop(settling);
         }

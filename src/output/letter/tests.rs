@@ -56,7 +56,7 @@ fn line(content: SubjectContent, request: Option<&Request>, shown: Shown) -> Vec
         call: (1, 3),
         generation: 4,
         records: &[subject],
-        results: None,
+        shares: &[],
         request,
         response: None,
         attempts: 5,
