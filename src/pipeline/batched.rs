@@ -131,7 +131,6 @@ impl Workshop {
     fn bisects(&self) -> bool {
         self.batches.as_ref().is_some_and(|batches| batches.bisects)
             && self.fruitless.load(Ordering::Relaxed) < FRUITLESS
-            && !self.stop.is_draining()
     }
 
     fn intents(&self, members: &[Work]) -> BatchIntents<'_> {
@@ -167,7 +166,7 @@ impl Workshop {
             .flat_map(|(call, end)| tell_call(batching, (call, calls), end, members.len()))
             .map(|say| self.telling(members, say))
             .collect();
-        let outcomes: Vec<Outcome> = (0..members.len()).map(|member| worst(member, &tellings)).collect();
+        let outcomes = worst(members.len(), &tellings);
         let kept = self
             .keep_all(
                 members,
@@ -365,10 +364,13 @@ fn refusal(result: &Value) -> Option<String> {
     }
 }
 
-/// The worst of what a record's calls ended with.
-fn worst(member: usize, tellings: &[Telling]) -> Outcome {
-    let of = tellings.iter().filter(|telling| telling.say.members.contains(&member));
-    of.fold(Outcome::Filtered, |worst, telling| worst.worst(telling.say.outcome))
+/// The worst of what each record's calls ended with.
+fn worst(members: usize, tellings: &[Telling]) -> Vec<Outcome> {
+    let mut outcomes = vec![Outcome::Filtered; members];
+    for say in tellings.iter().map(|telling| &telling.say) {
+        say.members.iter().for_each(|member| outcomes[*member] = outcomes[*member].worst(say.outcome));
+    }
+    outcomes
 }
 
 /// Refused as a whole, for what the body says, and surely not applied.
@@ -377,10 +379,13 @@ fn is_refused(end: &Settled) -> bool {
     end.outcome == Outcome::Rejected && !end.maybe_applied && status.is_some_and(|s| REFUSALS.contains(&s))
 }
 
-/// What the ledger keeps of a record that was not sent: what an earlier run may have done is not forgotten.
+/// What the ledger keeps of a record that was not sent. What an earlier run did, or may have done, stays.
 fn entry_of_unsent(work: &Work, plan: &Plan) -> Option<Entry> {
-    let left = (plan.maybe_applied, plan.first_attempt.and_then(time));
-    entry(work, plan, Outcome::Invalid, left)
+    if plan.maybe_applied || plan.replaces {
+        None
+    } else {
+        entry(work, plan, Outcome::Invalid, (false, None))
+    }
 }
 
 fn ours(code: &str, message: impl Into<String>) -> CallError {
