@@ -12,6 +12,31 @@ use super::coerce;
 use super::endpoint::Endpoint;
 use super::options::Empty;
 use super::target::Target;
+use super::trace::{Origin, Trace, Turned, Why};
+
+/// Who gives a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Giver<'g> {
+    /// The attribute of the same name.
+    Name,
+    /// The attribute of a name the endpoint does not know.
+    Passed,
+    /// `--map` with this expression.
+    Map(&'g str),
+    /// `--set`.
+    Set,
+}
+
+impl Giver<'_> {
+    fn origin(self) -> Origin {
+        match self {
+            Self::Name => Origin::Name,
+            Self::Passed => Origin::Passed,
+            Self::Map(text) => Origin::Map(text.to_owned()),
+            Self::Set => Origin::Set,
+        }
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -26,11 +51,14 @@ pub(super) struct Draft<'e> {
     pub(super) body: Map<String, Value>,
     /// Fields that came empty although that changes their meaning, and what is wrong with that.
     pub(super) blank: BTreeMap<String, Problem>,
+    /// Told of what goes where, where somebody asks.
+    pub(super) trace: Option<&'e mut Trace>,
 }
 
 impl<'e> Draft<'e> {
     pub(super) fn new(endpoint: &'e Endpoint, empty: Empty, cells: bool, infer_types: bool) -> Self {
         Self {
+            trace: None,
             endpoint,
             empty,
             cells,
@@ -42,38 +70,49 @@ impl<'e> Draft<'e> {
         }
     }
 
-    /// Places an attribute taken by name.
-    pub(super) fn take(&mut self, target: &Target, value: Value) -> Result<(), Problem> {
-        self.place_from_record(target, Some(value))
-    }
-
-    /// Places the value of a `--map`; nothing takes the parameter away.
-    pub(super) fn map(&mut self, target: &Target, value: Option<Value>) -> Result<(), Problem> {
-        self.place_from_record(target, value)
+    /// Places an attribute, or the value of a `--map`; nothing takes the parameter away.
+    pub(super) fn take(
+        &mut self,
+        target: &Target,
+        value: Option<Value>,
+        giver: Giver<'_>,
+    ) -> Result<(), Problem> {
+        if !self.cells {
+            self.note_blank(target, value.as_ref());
+            return self.put(target, value, giver, None);
+        }
+        let is_empty_cell = matches!(&value, Some(Value::String(text)) if text.is_empty());
+        let value = match self.empty {
+            Empty::Omit | Empty::Null if is_empty_cell => {
+                self.note_blank(target, value.as_ref());
+                let value = (self.empty == Empty::Null).then_some(Value::Null);
+                return self.put(target, value, giver, Some(String::new()));
+            }
+            _ => value,
+        };
+        let text = self.traced_text(value.as_ref());
+        let value = value.map(|value| coerce::cell(value, self.endpoint.shape_at(target), self.infer_types));
+        self.note_blank(target, value.as_ref());
+        self.put(target, value, giver, text)
     }
 
     /// Places a constant.
     pub(super) fn set(&mut self, target: &Target, text: &str) -> Result<(), Problem> {
         let value = coerce::constant(text, self.endpoint.shape_at(target));
         self.note_blank(target, Some(&value));
-        self.put(target, Some(value))
+        self.put(target, Some(value), Giver::Set, None)
     }
 
-    fn place_from_record(&mut self, target: &Target, value: Option<Value>) -> Result<(), Problem> {
-        if !self.cells {
-            self.note_blank(target, value.as_ref());
-            return self.put(target, value);
+    /// Tells that something of the record has no place, where somebody asks.
+    pub(super) fn leave_out(&mut self, what: &str, why: impl FnOnce() -> Why) {
+        if let Some(trace) = &mut self.trace {
+            trace.leave_out(what, why());
         }
-        let is_empty_cell = matches!(&value, Some(Value::String(text)) if text.is_empty());
-        let value = match self.empty {
-            Empty::Omit | Empty::Null if is_empty_cell => {
-                self.note_blank(target, value.as_ref());
-                return self.put(target, (self.empty == Empty::Null).then_some(Value::Null));
-            }
-            _ => value.map(|value| coerce::cell(value, self.endpoint.shape_at(target), self.infer_types)),
-        };
-        self.note_blank(target, value.as_ref());
-        self.put(target, value)
+    }
+
+    /// The text that is about to be coerced, where somebody asks.
+    fn traced_text(&self, value: Option<&Value>) -> Option<String> {
+        self.trace.as_ref().and(value).and_then(Value::as_str).map(str::to_owned)
     }
 
     /// Looks at the value as it came: an empty recipient must be seen before `--empty` or a null makes it vanish.
@@ -86,7 +125,15 @@ impl<'e> Draft<'e> {
         }
     }
 
-    fn put(&mut self, target: &Target, value: Option<Value>) -> Result<(), Problem> {
+    /// `text` is what a cell held before it was coerced.
+    fn put(
+        &mut self,
+        target: &Target,
+        value: Option<Value>,
+        giver: Giver<'_>,
+        text: Option<String>,
+    ) -> Result<(), Problem> {
+        self.tell(target, value.as_ref(), giver, text);
         let into = match target.place {
             Place::Path => &mut self.path,
             Place::Query => &mut self.query,
@@ -98,5 +145,20 @@ impl<'e> Draft<'e> {
             rule: format!("beside other members of `{at}`, which is not an object"),
             hint: None,
         })
+    }
+
+    fn tell(&mut self, target: &Target, value: Option<&Value>, giver: Giver<'_>, text: Option<String>) {
+        let Some(trace) = &mut self.trace else { return };
+        let Some(value) = value else {
+            let why = if text.is_some() { Why::EmptyCell } else { Why::NoOutput };
+            return trace.place_nothing(target, giver.origin(), why);
+        };
+        let is_nested = value.is_object() || value.is_array();
+        let turned = match text {
+            Some(text) if !value.is_string() && !value.is_null() => Some(Turned::FromText(text)),
+            _ if is_nested && self.endpoint.sends_as_text(target) => Some(Turned::IntoText),
+            _ => None,
+        };
+        trace.place(target, giver.origin(), turned, value);
     }
 }

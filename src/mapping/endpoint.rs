@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::template::{Effect, EndpointTemplate, Place, Problem, Shape};
+use crate::template::{Effect, EndpointTemplate, FanOut, Place, Problem, Route, Shape};
 
+use super::Request;
 use super::confine::{PatternError, UrlPattern};
 use super::invalid::Invalid;
 use super::target::Target;
+use super::trace::Why;
 
 /// The aim of a mapping.
 #[derive(Debug)]
@@ -101,6 +103,14 @@ impl Endpoint {
             EndpointKind::Template { own, .. } => own.template.id.clone(),
             EndpointKind::Manual { method, url, .. } => format!("{method} {}", url.signature()),
         }
+    }
+
+    /// The route that a request of this endpoint took, where it goes to another one.
+    #[must_use]
+    pub fn route_of(&self, request: &Request) -> Option<&Route> {
+        let EndpointKind::Template { own, .. } = &self.kind else { return None };
+        let elsewhere = request.template.as_ref().is_some_and(|template| template.id != own.template.id);
+        own.template.route.as_ref().filter(|_| elsewhere)
     }
 
     /// True where some of its calls must not be repeated.
@@ -229,9 +239,31 @@ impl Endpoint {
         target.below.iter().try_fold(&parameter.shape, |shape, part| shape.member(part))
     }
 
+    /// True where an object or a list goes as compact JSON text.
+    pub(super) fn sends_as_text(&self, target: &Target) -> bool {
+        let named = |template: &Arc<EndpointTemplate>| template.as_text.contains(&target.name);
+        target.place == Place::Body && target.below.is_empty() && self.templates().any(named)
+    }
+
+    /// The attribute that makes several calls of one record.
+    pub(super) fn fan_out(&self) -> Option<&FanOut> {
+        match &self.kind {
+            EndpointKind::Template { own, .. } => own.template.fan_out.as_ref(),
+            EndpointKind::Manual { .. } => None,
+        }
+    }
+
     /// The problem with a value that came empty, where that would change what the call does.
     pub(super) fn empty_problem(&self, name: &str, value: &Value) -> Option<Problem> {
         self.templates().find_map(|template| template.empty_problem(name, value))
+    }
+
+    /// Why an attribute of this name is not sent.
+    pub(super) fn why_unknown(&self, name: &str) -> Why {
+        if self.is_bodiless() {
+            return Why::NoBody;
+        }
+        Why::Unknown { nearest: crate::jq::nearest(name.trim(), self.parameters()).map(str::to_owned) }
     }
 
     /// `--strict`: says which attributes are unknown, and what may have been meant.

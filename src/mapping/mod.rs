@@ -22,6 +22,7 @@ mod render;
 mod request;
 pub mod sample;
 mod target;
+mod trace;
 
 pub use batch::{BatchOptions, Batching, Collector, Group};
 pub use confine::{PatternError, UrlPattern};
@@ -32,6 +33,7 @@ pub use notes::Notes;
 pub use options::{Empty, Error, Options, Order};
 pub use recorded::Recorded;
 pub use request::Request;
+pub use trace::{CallTrace, Field, LeftOut, Origin, Trace, Turned, Why};
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -41,7 +43,7 @@ use serde_json::{Map, Value};
 use crate::jq::{self, Program};
 use crate::record::Record;
 
-use draft::Draft;
+use draft::{Draft, Giver};
 use expression::Expression;
 use look::Key;
 use target::Target;
@@ -89,6 +91,17 @@ enum OrderRule {
     Nothing,
 }
 
+/// A record's values in their places, before requests are made of them.
+struct Drafted<'d> {
+    draft: Draft<'d>,
+    /// The value of `--order-by`.
+    order: Option<String>,
+    /// The value of `--batch-by`.
+    group: Option<String>,
+    /// The record as programs see it, where one looks.
+    value: Option<jq::Val>,
+}
+
 /// What became of a record.
 #[derive(Debug)]
 pub enum Mapped {
@@ -131,41 +144,17 @@ impl Mapping {
 
     /// Maps a record that passed `--where`.
     pub fn calls_of(&self, record: &Record, looked: Looked, notes: &mut Notes) -> Mapped {
-        match self.try_calls_of(record, looked, notes) {
-            Ok(mapped) => mapped,
-            Err(invalid) => Mapped::Invalid(invalid),
-        }
+        self.try_calls_of(record, looked, notes, None).unwrap_or_else(Mapped::Invalid)
     }
 
     fn try_calls_of(
         &self,
         record: &Record,
-        mut looked: Looked,
+        looked: Looked,
         notes: &mut Notes,
+        trace: Option<&mut Trace>,
     ) -> Result<Mapped, Invalid> {
-        let cells = record.content.cell_format().is_some();
-        if self.needs_value {
-            looked.value();
-        }
-        let Looked { object, value } = looked;
-        let order = match &self.order {
-            OrderRule::By(program) => name_by(program, "--order-by", value.as_ref())?,
-            _ => None,
-        };
-        let group = match &self.batch_by {
-            Some(program) => name_by(program, "--batch-by", value.as_ref())?,
-            None => None,
-        };
-        let mut draft = Draft::new(&self.endpoint, self.empty, cells, self.infer_types);
-        let values = self.values(&object, value.as_ref())?;
-        self.by_name(object, &mut draft, notes)?;
-        for (assignment, value) in self.assignments.iter().zip(values) {
-            match &assignment.from {
-                Source::Expression(_) => draft.map(&assignment.target, value),
-                Source::Constant(text) => draft.set(&assignment.target, text),
-            }
-            .map_err(|problem| Invalid::fields(vec![problem]))?;
-        }
+        let Drafted { draft, order, group, value } = self.drafted(record, looked, notes, trace)?;
         let bodies = match &self.body {
             None => None,
             Some(program) => {
@@ -181,6 +170,56 @@ impl Mapping {
             calls.iter_mut().flatten().for_each(|request| request.group.clone_from(&group));
         }
         Ok(Mapped::Calls(calls))
+    }
+
+    /// Method and URL of a record's call whose body comes from elsewhere; what the record says of the body does not count.
+    ///
+    /// # Errors
+    /// No URL can be made of the record.
+    pub fn address(
+        &self,
+        record: &Record,
+        looked: Looked,
+        notes: &mut Notes,
+    ) -> Result<(http::Method, String), Invalid> {
+        self.address_of(&self.drafted(record, looked, notes, None)?.draft)
+    }
+
+    /// Puts the values of the record and of options in their places.
+    fn drafted<'d>(
+        &'d self,
+        record: &Record,
+        mut looked: Looked,
+        notes: &mut Notes,
+        trace: Option<&'d mut Trace>,
+    ) -> Result<Drafted<'d>, Invalid> {
+        let cells = record.content.cell_format().is_some();
+        if self.needs_value {
+            looked.value();
+        }
+        let Looked { object, value } = looked;
+        let order = match &self.order {
+            OrderRule::By(program) => name_by(program, "--order-by", value.as_ref())?,
+            _ => None,
+        };
+        let group = match &self.batch_by {
+            Some(program) => name_by(program, "--batch-by", value.as_ref())?,
+            None => None,
+        };
+        let mut draft = Draft::new(&self.endpoint, self.empty, cells, self.infer_types);
+        draft.trace = trace;
+        let values = self.values(&object, value.as_ref())?;
+        self.by_name(object, &mut draft, notes)?;
+        for (assignment, value) in self.assignments.iter().zip(values) {
+            match &assignment.from {
+                Source::Expression(expression) => {
+                    draft.take(&assignment.target, value, Giver::Map(expression.text()))
+                }
+                Source::Constant(text) => draft.set(&assignment.target, text),
+            }
+            .map_err(|problem| Invalid::fields(vec![problem]))?;
+        }
+        Ok(Drafted { draft, order, group, value })
     }
 
     /// The values of `--map`, computed before the record is taken apart; `--set` needs none.
@@ -205,22 +244,26 @@ impl Mapping {
         notes: &mut Notes,
     ) -> Result<(), Invalid> {
         if is_event(&object) {
+            draft.leave_out("every attribute", || Why::Event);
             return Ok(());
         }
         let mut unknown = Vec::new();
         for (name, value) in object {
             if self.exclude.contains(&name) {
+                draft.leave_out(&name, || Why::Excluded);
                 continue;
             }
             match self.endpoint.target_of_attribute(&name, draft.cells, self.body.is_some()) {
                 Some(target) => {
-                    draft.take(&target, value).map_err(|problem| Invalid::fields(vec![problem]))?;
+                    let taken = draft.take(&target, Some(value), Giver::Name);
+                    taken.map_err(|problem| Invalid::fields(vec![problem]))?;
                 }
                 // What maps by `--map` or goes through the body program has found its place.
                 None if self.body.is_some() || self.is_source(&name) => {}
                 None if self.pass_unknown => {
                     let target = Target::new(crate::template::Place::Body, &name);
-                    draft.take(&target, value).map_err(|problem| Invalid::fields(vec![problem]))?;
+                    let taken = draft.take(&target, Some(value), Giver::Passed);
+                    taken.map_err(|problem| Invalid::fields(vec![problem]))?;
                 }
                 // The key is no parameter, and is not left out either.
                 None if self.is_key(&name) => {}
@@ -230,7 +273,10 @@ impl Mapping {
         if self.strict && !unknown.is_empty() {
             return Err(self.endpoint.unknown_attributes(&unknown));
         }
-        unknown.iter().for_each(|name| notes.left_out(name, self.endpoint.parameters()));
+        for name in &unknown {
+            notes.left_out(name, self.endpoint.parameters());
+            draft.leave_out(name, || self.endpoint.why_unknown(name));
+        }
         Ok(())
     }
 

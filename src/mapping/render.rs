@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::jq;
 use crate::template::{EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, Shape};
 
+use super::confine::UrlPattern;
 use super::draft::Draft;
 use super::endpoint::{Aim, EndpointKind, effect_of_method};
 use super::invalid::{Invalid, unfit};
@@ -53,6 +54,18 @@ impl Mapping {
         calls
     }
 
+    /// Method and URL of a call whose body comes from elsewhere. Where the endpoint routes some calls, it is not asked.
+    pub(super) fn address_of(&self, draft: &Draft<'_>) -> Result<(http::Method, String), Invalid> {
+        match &self.endpoint.kind {
+            EndpointKind::Manual { method, url, .. } => Ok((method.clone(), manual_url(url, draft)?)),
+            EndpointKind::Template { own, .. } => {
+                let render = Render { mapping: self, draft, own, routed: None };
+                let (_, _, url) = render.url(own, Vec::new())?;
+                Ok((own.template.method.clone(), url))
+            }
+        }
+    }
+
     fn manual_calls(&self, draft: &Draft<'_>, mapped: Value, bodies: Option<Vec<Value>>) -> Vec<Call> {
         let EndpointKind::Manual { method, url, given, known } = &self.endpoint.kind else {
             return Vec::new();
@@ -63,9 +76,7 @@ impl Mapping {
             None => vec![Some(mapped)],
         };
         let one = |body: Option<Value>| {
-            let rendered = url.render(|name| draft.path.get(name), &Map::new());
-            let url_text = rendered.map_err(|all| Invalid::fields(all.into_iter().map(unfit).collect()))?;
-            masked::check_url(&url_text, [&draft.path])?;
+            let url_text = manual_url(url, draft)?;
             let text = body.as_ref().map(masked::fixed).transpose()?;
             let mut request = Request {
                 method: method.clone(),
@@ -88,6 +99,14 @@ impl Mapping {
         };
         bodies.into_iter().map(one).collect()
     }
+}
+
+/// The URL of a manual call.
+fn manual_url(url: &UrlPattern, draft: &Draft<'_>) -> Result<String, Invalid> {
+    let rendered = url.render(|name| draft.path.get(name), &Map::new());
+    let text = rendered.map_err(|all| Invalid::fields(all.into_iter().map(unfit).collect()))?;
+    masked::check_url(&text, [&draft.path])?;
+    Ok(text)
 }
 
 struct Render<'m> {
@@ -206,26 +225,7 @@ impl Render<'_> {
         if let Some(spec) = &template.body {
             drop_nulls(&mut body, &spec.shape);
         }
-        let (mut path, mut query) = (self.draft.path.clone(), self.draft.query.clone());
-        drop_null_parameters(&mut path, template);
-        drop_null_parameters(&mut query, template);
-        let (path, query) = (Value::Object(path), Value::Object(query));
-        let mut problems = template.check(Place::Path, &as_texts(&path));
-        problems.extend(template.check(Place::Query, &query));
-        problems.extend(template.check(Place::Body, &body));
-        let rendered = aim.url.render(|name| path.get(name), query.as_object().unwrap_or(&Map::new()));
-        let url = match rendered {
-            Ok(url) if problems.is_empty() => url,
-            rendered => {
-                for problem in rendered.err().into_iter().flatten().map(unfit) {
-                    if !problems.iter().any(|known| known.field == problem.field) {
-                        problems.push(problem);
-                    }
-                }
-                return Err(Invalid::fields(problems.into_iter().map(|p| self.suited(p)).collect()));
-            }
-        };
-        masked::check_url(&url, path.as_object().into_iter().chain(query.as_object()))?;
+        let (path, query, url) = self.url(aim, template.check(Place::Body, &body))?;
         let sent = template.body.is_some() || template.method == http::Method::POST;
         let text = sent.then(|| masked::fixed(&body)).transpose()?;
         let mut request = Request {
@@ -242,6 +242,33 @@ impl Render<'_> {
             judge(&mut request_value(object(path), object(query), Some(body)), template, &mut request);
         }
         Ok(request)
+    }
+
+    /// Path and query parameters, and the URL they make; `problems` are those of the body.
+    fn url(&self, aim: &Aim, problems: Vec<Problem>) -> Result<(Value, Value, String), Invalid> {
+        let template = &aim.template;
+        let (mut path, mut query) = (self.draft.path.clone(), self.draft.query.clone());
+        drop_null_parameters(&mut path, template);
+        drop_null_parameters(&mut query, template);
+        let (path, query) = (Value::Object(path), Value::Object(query));
+        let of_body = problems;
+        let mut problems = template.check(Place::Path, &as_texts(&path));
+        problems.extend(template.check(Place::Query, &query));
+        problems.extend(of_body);
+        let rendered = aim.url.render(|name| path.get(name), query.as_object().unwrap_or(&Map::new()));
+        let url = match rendered {
+            Ok(url) if problems.is_empty() => url,
+            rendered => {
+                for problem in rendered.err().into_iter().flatten().map(unfit) {
+                    if !problems.iter().any(|known| known.field == problem.field) {
+                        problems.push(problem);
+                    }
+                }
+                return Err(Invalid::fields(problems.into_iter().map(|p| self.suited(p)).collect()));
+            }
+        };
+        masked::check_url(&url, path.as_object().into_iter().chain(query.as_object()))?;
+        Ok((path, query, url))
     }
 
     /// A hint that turns text into numbers by jq is for what came by its name from JSON: cells are coerced already, and

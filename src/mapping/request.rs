@@ -2,14 +2,17 @@
 //!
 //! It carries no credential and no header: those belong to the client, which knows the destination.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::jq;
 use crate::template::{Effect, EndpointTemplate};
 
 use super::address;
+use super::endpoint::effect_of_method;
 
 /// One call, rendered from a record.
 #[derive(Clone, Debug)]
@@ -41,5 +44,28 @@ impl Request {
         let query = address::query_values(query);
         let body = self.body.as_ref().map(|body| serde_json::from_slice::<Value>(body)).transpose().ok()?;
         Some(json!({"path": path, "query": query, "body": body}))
+    }
+
+    /// Why a repeat of it does what [`Request::effect`] says: the template's words, or ours.
+    #[must_use]
+    pub fn effect_reason(&self) -> Cow<'_, str> {
+        match self.template_reason() {
+            Some(reason) => reason.into(),
+            None if self.effect == effect_of_method(&self.method) => {
+                format!("so any {} is taken, `--effect` says otherwise", self.method).into()
+            }
+            None => "so says `--effect`".into(),
+        }
+    }
+
+    fn template_reason(&self) -> Option<&str> {
+        let template = self.template.as_ref()?;
+        if template.effect == self.effect {
+            return Some(&template.effect_reason);
+        }
+        let value = self.value().map(jq::from_json_owned).unwrap_or_default();
+        let conditions = || template.effect_if.iter().filter(|condition| condition.effect == self.effect);
+        let condition = conditions().find(|condition| condition.applies(&value)).or(conditions().next());
+        condition.map(|condition| condition.why.as_str())
     }
 }

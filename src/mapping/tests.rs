@@ -3,6 +3,7 @@
 mod digests;
 mod looks;
 mod recorded;
+mod traces;
 
 use std::sync::Arc;
 

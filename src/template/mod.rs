@@ -189,6 +189,18 @@ pub struct EffectIf {
     pub why: String,
 }
 
+impl EffectIf {
+    /// True where it holds for a request `{path, query, body}`. One that cannot be computed counts as true: the stricter
+    /// effect is the safe one.
+    #[must_use]
+    pub fn applies(&self, request: &Val) -> bool {
+        match self.when.run(request.clone()).next() {
+            Some(Ok(output)) => truthy(&output),
+            Some(Err(_)) | None => true,
+        }
+    }
+}
+
 /// When a call goes to another template: its path, its schema, its effect.
 #[derive(Debug)]
 pub struct Route {
@@ -246,12 +258,7 @@ impl EndpointTemplate {
     /// What a repeat of this request `{path, query, body}` would do; never less strict than the template's effect.
     #[must_use]
     pub fn effect_of(&self, request: &Val) -> Effect {
-        // A condition that cannot be computed counts as true: the stricter effect is the safe one.
-        let applies = |condition: &&EffectIf| match condition.when.run(request.clone()).next() {
-            Some(Ok(output)) => truthy(&output),
-            Some(Err(_)) | None => true,
-        };
-        let conditions = self.effect_if.iter().filter(applies);
+        let conditions = self.effect_if.iter().filter(|condition| condition.applies(request));
         conditions.fold(self.effect, |effect, condition| effect.stricter(condition.effect))
     }
 
