@@ -16,7 +16,8 @@ use crate::template::REDACTED;
 use super::delay;
 use super::verdict::{Answer, Body, Observation, Reason};
 
-const SHORTEST_SECRET: usize = 5;
+/// A value of some letters is no secret, and would be found everywhere.
+pub(super) const SHORTEST_SECRET: usize = 5;
 
 /// What an API's own text may take of a message; the whole body is in the response.
 const LONGEST_MESSAGE: usize = 1024;
@@ -294,7 +295,6 @@ impl Raw {
     /// Takes secrets out of a body that echoes them.
     pub(super) fn without<'a>(mut self, secrets: impl Iterator<Item = &'a [u8]>) -> Self {
         for secret in secrets {
-            // A value of some letters is no secret, and would be found everywhere.
             if secret.len() >= SHORTEST_SECRET && memmem::find(&self.body, secret).is_some() {
                 self.body = replaced(&self.body, secret);
             }

@@ -2,6 +2,8 @@
 //!
 //! It is all that calls know of a ledger.
 
+use super::ended::Ended;
+
 /// A hook's answer that an attempt must not leave. Whoever gives it has told the run's [`Stop`](super::Stop) why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotNow;
@@ -13,6 +15,9 @@ pub trait BeforeAttempt: Send {
 
     /// Is told, before the call waits or ends, that no attempt so far has been applied.
     fn not_applied(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Is told how an attempt ended, before anything follows from it.
+    fn ended(&mut self, _: &Ended<'_>) {}
 }
 
 /// Nothing happens before an attempt.

@@ -11,6 +11,7 @@ use super::answer::{self, AnswerRules, CallError, Raw, Reading, Response};
 use super::backoff::Waits;
 use super::client::Prepared;
 use super::credentials::AppClaims;
+use super::ended::Ended;
 use super::failure::Failure;
 use super::header::Header;
 use super::hook::BeforeAttempt;
@@ -224,6 +225,13 @@ impl<'a> Sending<'a> {
             () = sender.stop.reached(Level::Now) => return self.abandoned(),
             answer = sender.client.attempt(&self.prepared, bearer.as_ref().map(|b| &b.value)) => answer,
         };
+        hook.ended(&Ended {
+            number: self.attempts,
+            took: began.elapsed(),
+            came: answer.as_ref(),
+            bearer: bearer.as_ref(),
+            prepared: &self.prepared,
+        });
         let brought = match answer {
             Ok(raw) => self.answered(raw, bearer.as_ref(), began),
             Err(failure) => self.unanswered(failure),
