@@ -69,6 +69,59 @@ fn a_record_that_makes_several_calls_or_goes_elsewhere_says_so() {
 }
 
 #[test]
+fn cells_and_options_tell_where_values_come_from() {
+    let ran = Program::new("preview")
+        .line("create-room rooms.csv --map recording_info.enabled=rec --set template_id=t1 --exclude note")
+        .args(["--map", r#"description=.title | ascii_upcase"#])
+        .env("ROOMPIPE_HEADER", "X-Api-Key: hush-hush")
+        .file("rooms.csv", "name,title,rec,size,region,note,colour\na-1,weekly,yes,100.0,,x,red\n")
+        .run()
+        .exits(0);
+    assert_snapshot!("origins", ran.text());
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_whoever_forces_them() {
+    let colourful = |environment: &[(&str, &str)], form: &str| {
+        let program = Program::new("preview").args(["send-message", "--set", "room_id=r1", "--as", form]);
+        let program = environment.iter().fold(program, |program, (name, value)| program.env(name, value));
+        let ran = program.stdin(r#"{"message":"\u001b[31m\u009b","roles":["a"],"x":1}"#).run().exits(0);
+        (ran.text().contains("\u{1b}["), ran.text().contains("\u{9b}"), ran.text().to_owned())
+    };
+    let (coloured, _, plain) = colourful(&[], "text");
+    assert!(!coloured, "a pipe gets none");
+    let (coloured, acts, painted) = colourful(&[("CLICOLOR_FORCE", "1")], "text");
+    assert!(coloured && !acts, "{painted:?}");
+    let mut stripped = painted;
+    while let Some(at) = stripped.find('\u{1b}') {
+        let end = at + stripped[at..].find('m').unwrap();
+        stripped.replace_range(at..=end, "");
+    }
+    assert_eq!(stripped, plain, "colours are all that is added");
+    assert!(!colourful(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], "text").0);
+    for form in ["http", "curl", "json"] {
+        assert!(!colourful(&[("CLICOLOR_FORCE", "1")], form).0, "{form} is for programs");
+    }
+}
+
+#[test]
+fn a_header_is_sent_and_shown_once() {
+    let server = Server::answering(vec![Reply::ok()]);
+    let header = ["--header", "Content-Type: application/merge-patch+json"];
+    server.run("--url /sink/x --method PATCH").args(header).stdin("{}").run().exits(0);
+    assert_eq!(server.received()[0].header("content-type"), "application/merge-patch+json");
+    for form in ["text", "http", "json"] {
+        let ran = Program::new("preview")
+            .args(["--url", "/sink/x", "--method", "PATCH", "--as", form])
+            .args(header)
+            .stdin("{}")
+            .run()
+            .exits(0);
+        assert_eq!(ran.text().matches("Content-Type").count(), 1, "{}", ran.text());
+    }
+}
+
+#[test]
 fn it_sends_nothing_and_asks_for_no_key() {
     let server = Server::answering(vec![Reply::ok()]);
     let base_url = format!("{}/v2", server.origin());
@@ -122,26 +175,48 @@ fn its_curl_commands_do_what_it_shows() {
         return;
     }
     let server = Server::answering(vec![Reply::ok()]);
-    let base_url = format!("{}/v2", server.origin());
-    let ran = Program::new("preview")
-        .args([
-            "create-room",
-            "--base-url",
-            &base_url,
-            "--as",
-            "curl",
-            "--pass-unknown",
-            "--header",
-            "X-Note: it's $HOME",
-        ])
-        .stdin(jsonl([json!({"description": "$(id) `id` \"q\" 'q' \\ é\n", "more": "@file"})]))
-        .run()
-        .exits(0);
-    let script = format!("HMS_MANAGEMENT_TOKEN=a.b.c\n{}", ran.text());
-    assert!(Command::new("sh").args(["-c", &script]).output().unwrap().status.success());
-    let [request] = &server.received()[..] else { panic!("one request") };
-    assert_eq!(request.json(), json!({"description": "$(id) `id` \"q\" 'q' \\ é\n", "more": "@file"}));
-    assert_eq!((request.header("x-note"), request.token()), ("it's $HOME", "a.b.c"));
+    let long = "é'\"\\ $(id)\n".repeat(20_000);
+    let csv = "id,text\n[1-3]{a},\"two\nlines, it's \"\"quoted\"\" `id` $HOME\"\n";
+    for (line, name, records, path, body) in [
+        (
+            "create-room records.jsonl --pass-unknown",
+            "records.jsonl",
+            jsonl([json!({"description": "$(id) `id` \"q\" 'q' \\ é\n", "more": "@file"})]),
+            "/v2/rooms",
+            json!({"description": "$(id) `id` \"q\" 'q' \\ é\n", "more": "@file"}),
+        ),
+        (
+            "--url /sink/{id}?filter[id]={id} --method PUT records.csv",
+            "records.csv",
+            csv.to_owned(),
+            "/v2/sink/%5B1-3%5D%7Ba%7D?filter[id]=%5B1-3%5D%7Ba%7D",
+            json!({"text": "two\nlines, it's \"quoted\" `id` $HOME"}),
+        ),
+        (
+            "--url /sink/x long.jsonl",
+            "long.jsonl",
+            jsonl([json!({"text": long})]),
+            "/v2/sink/x",
+            json!({"text": long}),
+        ),
+    ] {
+        let ran = Program::new("preview")
+            .line(line)
+            .args(["--base-url", &format!("{}/v2", server.origin()), "--as", "curl"])
+            .args(["--header", "X-Note: it's $HOME"])
+            .file(name, records)
+            .run()
+            .exits(0);
+        let script = format!("HMS_MANAGEMENT_TOKEN=a.b.c\n{}", ran.text());
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("script"), script).unwrap();
+        let status = Command::new("sh").arg("script").current_dir(folder.path()).output().unwrap().status;
+        assert!(status.success(), "{line}");
+        let received = server.received();
+        let request = received.last().unwrap();
+        assert_eq!((request.path.as_str(), request.json()), (path, body), "{line}");
+        assert_eq!((request.header("x-note"), request.token()), ("it's $HOME", "a.b.c"));
+    }
 }
 
 #[test]

@@ -5,14 +5,18 @@ use std::io::Write as _;
 use clap::{Args, ValueEnum};
 
 use crate::exit::ExitCode;
-use crate::mapping::{Invalid, Mapped, Mapping, Notes, Request};
-use crate::record::{Item, Position};
+use crate::mapping::{Invalid, Mapped, Mapping, Notes, Request, Trace};
+use crate::record::Item;
 use crate::template::TokenKind;
 
 use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, LooksArguments, OutputArguments};
+use super::draw::{self, Draw, Headers, Member};
 use super::failure::Failure;
-use super::wire::{self, GivenHeader};
-use super::{log, setup};
+use super::paint::Paint;
+use super::{log, setup, wire};
+
+/// A longer body does not fit into one word of a command line (on Linux 128 KiB, once quoted).
+const LONGEST_WORD: usize = 60 * 1024;
 
 /// What `preview` takes.
 #[derive(Debug, Args)]
@@ -73,7 +77,9 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     )?;
     let mut inputs = setup::inputs(&arguments.call, &meaning.paths)?;
     setup::check_columns(&mapping, &inputs)?;
-    let mut shown = Shown { form: arguments.form, needs_token, headers, out: Vec::new(), invalid: false };
+    let headers = Headers { needs_token, given: headers };
+    let draw = Draw { paint: Paint::of_stdout(), endpoint: mapping.endpoint(), headers: &headers };
+    let mut shown = Shown { form: arguments.form, draw, out: Vec::new(), invalid: false };
     let mut notes = Notes::default();
     let most = if arguments.all { u64::MAX } else { arguments.number };
     let mut stdout = std::io::stdout().lock();
@@ -97,88 +103,74 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(if shown.invalid { ExitCode::SomeNot } else { ExitCode::Done })
 }
 
-struct Shown {
+struct Shown<'a> {
     form: Form,
-    needs_token: bool,
-    headers: Vec<GivenHeader>,
+    draw: Draw<'a>,
     out: Vec<u8>,
     invalid: bool,
 }
 
-impl Shown {
+impl Shown<'_> {
     fn item(&mut self, item: Item, mapping: &Mapping, notes: &mut Notes) {
         let (record, object) = match item {
             Item::Unreadable(unreadable) => {
-                return self.refuse(&unreadable.position, &Invalid::unreadable(unreadable.fault));
+                let member = Member { position: &unreadable.position, call: (0, 1) };
+                return self.refuse(&member, &Invalid::unreadable(unreadable.fault));
             }
             Item::Record(record) => match record.object() {
                 Ok(object) => (record, object),
-                Err(fault) => return self.refuse(&record.position, &Invalid::unreadable(fault)),
+                Err(fault) => {
+                    let member = Member { position: &record.position, call: (0, 1) };
+                    return self.refuse(&member, &Invalid::unreadable(fault));
+                }
             },
         };
-        match mapping.map(&record, object, notes) {
+        let member = |call| Member { position: &record.position, call };
+        let (mapped, trace) = match mapping.look(object) {
+            Ok(Some(looked)) => mapping.trace(&record, looked, notes),
+            Ok(None) => (Mapped::Filtered, Trace::default()),
+            Err(invalid) => (Mapped::Invalid(invalid), Trace::default()),
+        };
+        match mapped {
             Mapped::Filtered => {
                 if self.form == Form::Text {
-                    let _ = writeln!(self.out, "# {}: filtered, no call\n", place(&record.position));
+                    let text = format!("{}: filtered, no call", draw::place(&record.position));
+                    self.draw.title(&text, &mut self.out);
+                    self.out.push(b'\n');
                 }
             }
-            Mapped::Invalid(invalid) => self.refuse(&record.position, &invalid),
+            Mapped::Invalid(invalid) => self.refuse(&member((0, 1)), &invalid),
             Mapped::Calls(calls) => {
-                let of = calls.len();
                 for (index, call) in calls.iter().enumerate() {
                     match call {
-                        Ok(request) => self.request(&record.position, (index, of), request),
-                        Err(invalid) => self.refuse(&record.position, invalid),
+                        Ok(request) => self.request(&member((index, calls.len())), request, &trace),
+                        Err(invalid) => self.refuse(&member((index, calls.len())), invalid),
                     }
                 }
             }
         }
     }
 
-    fn refuse(&mut self, position: &Position, invalid: &Invalid) {
+    fn refuse(&mut self, member: &Member<'_>, invalid: &Invalid) {
         self.invalid = true;
-        let mut text = format!("invalid: {}: {}", place(position), invalid.message);
-        if let Some(hint) = &invalid.hint {
-            text.push_str("\nhint: ");
-            text.push_str(hint);
-        }
         if self.form == Form::Text {
-            let _ = writeln!(self.out, "# {text}\n");
+            self.draw.invalid(member, invalid, &mut self.out);
         } else {
-            log::tell(
-                "invalid",
-                &format!("{}: {}", place(position), invalid.message),
-                invalid.hint.as_deref(),
-            );
+            let text = format!("{}: {}", draw::place(member.position), invalid.message);
+            log::tell("invalid", &text, invalid.hint.as_deref());
         }
     }
 
-    fn request(&mut self, position: &Position, call: (usize, usize), request: &Request) {
+    fn request(&mut self, member: &Member<'_>, request: &Request, trace: &Trace) {
         match self.form {
-            Form::Text => self.text(position, call, request),
+            Form::Text => {
+                self.draw.request(std::slice::from_ref(member), request, &mut self.out);
+                self.draw.origins(&trace.of_call(request), request, &mut self.out);
+            }
             Form::Http => self.http(request),
             Form::Curl => self.curl(request),
             Form::Json => self.json(request),
         }
-    }
-
-    fn text(&mut self, position: &Position, (index, of): (usize, usize), request: &Request) {
-        let endpoint = request.template.as_ref().map_or("manual", |template| &template.id);
-        let call = if of > 1 { format!(", call {} of {of}", index + 1) } else { String::new() };
-        let _ = writeln!(self.out, "# {}{call}: {endpoint} ({})", place(position), request.effect);
-        let _ = writeln!(self.out, "{} {}", request.method, request.url);
-        if let Some(body) = &request.body {
-            match serde_json::from_slice::<serde_json::Value>(body) {
-                Ok(value) => {
-                    let _ = writeln!(self.out, "{value:#}");
-                }
-                Err(_) => {
-                    self.out.extend_from_slice(body);
-                    self.out.push(b'\n');
-                }
-            }
-        }
-        self.out.push(b'\n');
     }
 
     fn http(&mut self, request: &Request) {
@@ -186,7 +178,7 @@ impl Shown {
         let (host, path) = behind.split_at(behind.find(['/', '?']).unwrap_or(behind.len()));
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         let _ = write!(self.out, "{} {path} HTTP/1.1\r\nHost: {host}\r\n", request.method);
-        for (name, value) in self.headers_of(request, "<token>") {
+        for (name, value) in self.draw.headers.of(request, "<token>") {
             let _ = write!(self.out, "{name}: {value}\r\n");
         }
         if let Some(body) = &request.body {
@@ -199,12 +191,14 @@ impl Shown {
     }
 
     fn curl(&mut self, request: &Request) {
-        let _ = write!(self.out, "curl -X {} {}", request.method, quoted(&request.url));
+        // Brackets and braces in a URL are letters here, and ranges to curl.
+        let globs = if request.url.contains(['[', ']', '{', '}']) { " -g" } else { "" };
+        let _ = write!(self.out, "curl{globs} -X {} {}", request.method, quoted(&request.url));
         let token = match request.template.as_ref().map(|template| template.token) {
             Some(TokenKind::App) => "$HMS_APP_TOKEN",
             _ => "$HMS_MANAGEMENT_TOKEN",
         };
-        for (name, value) in self.headers_of(request, token) {
+        for (name, value) in self.draw.headers.of(request, token) {
             // The token's variable must be seen by the shell, everything else must not be.
             match name == "Authorization" {
                 true => {
@@ -216,14 +210,22 @@ impl Shown {
             }
         }
         if let Some(body) = &request.body {
-            let _ = write!(self.out, " --data-raw {}", quoted(&String::from_utf8_lossy(body)));
+            let text = String::from_utf8_lossy(body);
+            if text.len() > LONGEST_WORD {
+                // JSON on one line: no line of it is the end.
+                let _ = write!(self.out, " --data-binary @- <<'END'\n{text}\nEND");
+            } else {
+                let _ = write!(self.out, " --data-raw {}", quoted(&text));
+            }
         }
         self.out.push(b'\n');
     }
 
     fn json(&mut self, request: &Request) {
         let headers: serde_json::Map<_, _> = self
-            .headers_of(request, "<token>")
+            .draw
+            .headers
+            .of(request, "<token>")
             .into_iter()
             .map(|(name, value)| (name, value.into()))
             .collect();
@@ -234,22 +236,6 @@ impl Shown {
         });
         let _ = writeln!(self.out, "{line}");
     }
-
-    fn headers_of(&self, request: &Request, token: &str) -> Vec<(String, String)> {
-        let mut headers = Vec::new();
-        if self.needs_token {
-            headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
-        }
-        if request.body.is_some() {
-            headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
-        }
-        headers.extend(self.headers.iter().map(|header| (header.name.clone(), header.shown().to_owned())));
-        headers
-    }
-}
-
-fn place(position: &Position) -> String {
-    format!("{} record {}, line {}", position.source, position.number, position.line)
 }
 
 /// A text as one word of a POSIX shell.
