@@ -110,6 +110,11 @@ impl Draw<'_> {
         self.table(&rows, out);
     }
 
+    /// That a body came from elsewhere than a record.
+    pub(super) fn body_from(&self, text: &str, out: &mut Vec<u8>) {
+        self.table(&[("from", Hue::Name, "body".to_owned(), text.to_owned())], out);
+    }
+
     /// Rows of a word for several of them, a name in its colour, and what is said of it.
     fn table(&self, rows: &[(&str, Hue, String, String)], out: &mut Vec<u8>) {
         let width = rows.iter().map(|(_, _, name, _)| printed(name).chars().count()).max();

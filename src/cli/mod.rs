@@ -10,8 +10,10 @@ mod canary;
 mod contradictions;
 mod draw;
 mod drive;
+mod edit;
 mod emulator;
 mod endpoints;
+mod exchange;
 mod failure;
 mod ledger;
 mod log;
@@ -21,9 +23,12 @@ mod preview;
 mod progress;
 mod replay;
 mod run;
+mod sample;
 mod setup;
 mod shell;
+mod test;
 mod token;
+mod trial;
 mod wire;
 
 use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -76,6 +81,8 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Show the requests records would become; nothing is sent, no credential is needed.
     Preview(Box<preview::Arguments>),
+    /// Send one sample for real and show the whole exchange; no ledger and no file is touched.
+    Test(Box<test::Arguments>),
     /// Send dead letters again: as they were recorded, or their records mapped afresh.
     #[command(after_help = "`--help-all` shows all options, the credentials' variables and the exit codes.", after_long_help = MORE)]
     Replay(Box<replay::Arguments>),
@@ -115,7 +122,7 @@ fn run_command() -> ExitCode {
             option.hide(of_run)
         })
     });
-    command = command.mut_subcommand("replay", replay::of_letters);
+    command = command.mut_subcommand("test", test::of_one).mut_subcommand("replay", replay::of_letters);
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
@@ -127,6 +134,7 @@ fn run_command() -> ExitCode {
     let result = match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Preview(arguments) => preview::run(*arguments),
+        Command::Test(arguments) => test::run(*arguments),
         Command::Replay(arguments) => replay::run(*arguments),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),

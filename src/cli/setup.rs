@@ -52,8 +52,15 @@ pub(super) fn base_url(given: Option<&str>) -> String {
     url.trim_end_matches('/').to_owned()
 }
 
-/// Tells endpoint and inputs apart.
+/// Tells endpoint and inputs apart, and refuses to wait for records that somebody would have to type.
 pub(super) fn meaning(arguments: &CallArguments, base_url: &str) -> Result<Meaning, Failure> {
+    let meaning = aim(arguments, base_url)?;
+    refuse_terminal(&meaning.paths)?;
+    Ok(meaning)
+}
+
+/// Tells endpoint and inputs apart.
+pub(super) fn aim(arguments: &CallArguments, base_url: &str) -> Result<Meaning, Failure> {
     let catalog = catalog(arguments.target.templates.as_ref())?;
     let mut positionals = arguments.positionals.iter();
     let endpoint = match &arguments.manual.url {
@@ -70,11 +77,16 @@ pub(super) fn meaning(arguments: &CallArguments, base_url: &str) -> Result<Meani
         .map(|path| if path == "-" { Input::Stdin } else { Input::File(PathBuf::from(path)) })
         .collect();
     let paths = if paths.is_empty() { vec![Input::Stdin] } else { paths };
+    Ok(Meaning { endpoint, catalog, paths })
+}
+
+/// A terminal is no input.
+pub(super) fn refuse_terminal(paths: &[Input]) -> Result<(), Failure> {
     if paths.iter().any(|input| matches!(input, Input::Stdin)) && std::io::stdin().is_terminal() {
         return Err(Failure::usage("no input: stdin is a terminal")
             .hint("name a file behind the endpoint, or pipe records in: `… | roompipe run create-room`"));
     }
-    Ok(Meaning { endpoint, catalog, paths })
+    Ok(())
 }
 
 fn template(id: &str, catalog: &Catalog, base_url: &str) -> Result<Endpoint, Failure> {

@@ -352,6 +352,17 @@ fn tell_call(
     says
 }
 
+/// How a batch of one record ended by what its answer says of that record, and what it says.
+#[must_use]
+pub fn of_one(batching: &Batching, request: &Request, end: Settled) -> (Settled, Option<Value>) {
+    match tell_call(Some(batching), (0, std::slice::from_ref(request)), &end, 1).pop() {
+        Some(Say { outcome, error, results, .. }) => {
+            (Settled { outcome, error, ..end }, results.unwrap_or_default().pop())
+        }
+        None => (end, None),
+    }
+}
+
 /// Why a result of one record is none that it was delivered with; by the rule for whole answers.
 fn refusal(result: &Value) -> Option<String> {
     match result.get("error")? {

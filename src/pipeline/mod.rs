@@ -26,6 +26,7 @@ mod task;
 mod work;
 
 pub use again::Again;
+pub use batched::of_one;
 pub use budget::FailureBudget;
 pub use canary::{Canary, Consent};
 pub use end::with_causes;
@@ -36,3 +37,4 @@ pub use read::Front;
 pub use reconcile::{ReconcileError, Reconciler};
 pub use resend::{Resend, ResendSettings};
 pub use run::{Batches, Book, Message, Report, Run, RunError};
+pub use shutdown::watch;

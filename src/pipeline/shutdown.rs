@@ -17,7 +17,7 @@ const ECHO: Duration = Duration::from_secs(2);
 
 /// Pulls the switch at SIGINT and SIGTERM: the first drains, a later one ends at once. A drain for any reason ends
 /// at once when its time is over.
-pub(super) async fn watch(stop: Stop) {
+pub async fn watch(stop: Stop) {
     let Ok(mut signals) = Signals::new() else {
         tracing::warn!("signals cannot be caught; an interrupt ends the run without a summary");
         return end_late_drains(&stop).await;
