@@ -28,7 +28,7 @@ pub use confine::{PatternError, UrlPattern};
 pub use endpoint::Endpoint;
 pub use invalid::Invalid;
 pub use look::Looked;
-pub use notes::Notes;
+pub use notes::{LeftOut, Notes};
 pub use options::{Empty, Error, Options, Order};
 pub use recorded::Recorded;
 pub use request::Request;

@@ -16,6 +16,7 @@ mod letters;
 mod memory;
 mod progress;
 mod read;
+mod read_error;
 mod reads;
 mod reconcile;
 mod resend;

@@ -25,7 +25,7 @@ use super::end::{End, closed};
 use super::gather::Gathering;
 use super::memory::Memory;
 use super::progress::Progress;
-use super::read::{Front, Reading};
+use super::read::{CheckedHeader, Front, Reading};
 use super::reconcile::Reconciler;
 use super::settlement::Teller;
 use super::shutdown;
@@ -178,7 +178,7 @@ impl Run {
             board: Arc::clone(&board),
             budget: budget.clone(),
             stop: self.stop.clone(),
-            header: None,
+            header: CheckedHeader::default(),
             memory,
             emit_skipped: self.emit_skipped,
         };
