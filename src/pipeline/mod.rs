@@ -14,6 +14,7 @@ mod intents;
 mod lanes;
 mod letters;
 mod memory;
+mod plan;
 mod progress;
 mod read;
 mod read_error;
@@ -33,6 +34,9 @@ pub use canary::{Canary, Consent};
 pub use end::with_causes;
 pub use lanes::{Lanes, Ticket};
 pub use letters::{LedgerName, Letters};
+pub use plan::{
+    DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, Planned, Remembered, report, time_in_words,
+};
 pub use progress::Progress;
 pub use read::Front;
 pub use reads::LookupError;

@@ -35,7 +35,7 @@ use super::work::Workshop;
 const READ_AHEAD_BYTES: usize = 32 * 1024 * 1024;
 
 /// The reader runs jq, which recurses over the values it makes. Only what is touched takes memory.
-const READER_STACK: usize = 256 * 1024 * 1024;
+pub(super) const READER_STACK: usize = 256 * 1024 * 1024;
 
 /// How long outputs that do not accept events are waited for, once the run has been told to end at once.
 const LAST_WAIT: Duration = Duration::from_secs(2);
