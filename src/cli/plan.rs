@@ -10,7 +10,7 @@ use clap::Args;
 use crate::call::{Sender, Stop};
 use crate::exit::ExitCode;
 use crate::mapping::Order;
-use crate::pipeline::{DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, with_causes};
+use crate::pipeline::{DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, Present, with_causes};
 use crate::template::Catalog;
 
 use super::arguments::{
@@ -107,6 +107,13 @@ fn prepare(arguments: &Arguments, base_url: String) -> Result<(Plan, Option<Diff
     setup::reconciler(&meaning, &base_url)?;
     let Meaning { endpoint, catalog, paths } = meaning;
     let templates: Vec<_> = endpoint.may_call().cloned().collect();
+    let present = match arguments.diff {
+        true => Some(
+            Present::new(&base_url, &templates, |id| catalog.get(id))
+                .map_err(|error| nothing_to_compare(&error, &catalog))?,
+        ),
+        false => None,
+    };
     let order = setup::order(delivery);
     let lane_is_own = matches!(order, Order::Template);
     let mapping = setup::mapping(call, endpoint, order, ledger.key.as_ref())?;
@@ -124,13 +131,8 @@ fn prepare(arguments: &Arguments, base_url: String) -> Result<(Plan, Option<Diff
     let settings = wire.settings(call, delivery, &stop)?;
     let estimating = Estimating { rate: settings.rate, burst: settings.burst, token };
     let concurrency = settings.concurrency;
-    let differ = if arguments.diff {
-        let sender = Sender::new(settings).map_err(|error| setup::refused(&error, error.hint()))?;
-        let differ = Differ::new((sender, concurrency, stop), &base_url, &templates, |id| catalog.get(id));
-        Some(differ.map_err(|error| nothing_to_compare(&error, &catalog))?)
-    } else {
-        None
-    };
+    let sender = Sender::new(settings).map_err(|error| setup::refused(&error, error.hint()))?;
+    let differ = present.map(|present| Differ { present, sender, concurrency, stop });
     let inputs = setup::inputs(call, &paths)?;
     setup::check_columns(&mapping, &inputs)?;
     let remembered = book::look(ledger, pins, &mapping, workspace_is_known)?;
@@ -165,7 +167,7 @@ fn compare(
         .enable_all()
         .build()
         .map_err(|error| Failure::io(format!("cannot start the async runtime: {error}")))?;
-    let stop = differ.stop().clone();
+    let stop = differ.stop.clone();
     let report = runtime.block_on(differ.run(plan));
     runtime.shutdown_background();
     let finished = embedded.map_or(Ok(()), Embedded::finish);

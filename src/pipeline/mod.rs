@@ -35,7 +35,8 @@ pub use end::with_causes;
 pub use lanes::{Lanes, Ticket};
 pub use letters::{LedgerName, Letters};
 pub use plan::{
-    DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, Planned, Remembered, report, time_in_words,
+    DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, Planned, Present, Remembered, report,
+    time_in_words,
 };
 pub use progress::Progress;
 pub use read::Front;

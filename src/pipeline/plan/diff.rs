@@ -31,12 +31,21 @@ use super::writes;
 /// Pages that are looked at for one call.
 const MOST_PAGES: usize = 100;
 
+/// The reads that say what is there, before anything sends them.
+pub struct Present {
+    reads: Reads,
+}
+
 /// What reads what is there.
 pub struct Differ {
-    sender: Sender,
-    reads: Reads,
-    concurrency: usize,
-    stop: Stop,
+    /// What is read.
+    pub present: Present,
+    /// What sends the reads.
+    pub sender: Sender,
+    /// Reads in flight at once.
+    pub concurrency: usize,
+    /// The switch that ends it early, and says why; shared with `sender`.
+    pub stop: Stop,
 }
 
 /// Why there is nothing to compare with.
@@ -110,13 +119,12 @@ enum Unclear {
     TooMany,
 }
 
-impl Differ {
+impl Present {
     /// Makes the reads of the templates that may be called; `find` gives a template by its id.
     ///
     /// # Errors
     /// Some of their calls have nothing to be compared with.
     pub fn new(
-        (sender, concurrency, stop): (Sender, usize, Stop),
         base_url: &str,
         templates: &[Arc<EndpointTemplate>],
         find: impl Fn(&str) -> Result<Arc<EndpointTemplate>, template::Error>,
@@ -129,16 +137,11 @@ impl Differ {
         if lookups.is_empty() {
             return Err(NoDiff::Manual);
         }
-        let reads = Reads::new(base_url, "compares with", lookups.into_iter(), find)?;
-        Ok(Self { sender, reads, concurrency, stop })
+        Ok(Self { reads: Reads::new(base_url, "compares with", lookups.into_iter(), find)? })
     }
+}
 
-    /// The switch that ends it early, and says why.
-    #[must_use]
-    pub fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
+impl Differ {
     /// Goes through the input and compares; the answers are part of the report.
     ///
     /// # Errors
@@ -240,7 +243,7 @@ impl Differ {
     fn search<'a>(&'a self, request: &'a Request) -> Option<Search<'a>> {
         let template = request.template.as_deref()?;
         let lookup = template.diff.as_ref()?;
-        Some(Search { template, lookup, read: self.reads.of(lookup)?, request: request.value()? })
+        Some(Search { template, lookup, read: self.present.reads.of(lookup)?, request: request.value()? })
     }
 }
 

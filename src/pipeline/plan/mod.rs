@@ -14,7 +14,7 @@ pub mod report;
 mod tally;
 mod writes;
 
-pub use diff::{DiffError, Differ, NoDiff};
+pub use diff::{DiffError, Differ, NoDiff, Present};
 pub use estimate::{Estimating, time_in_words};
 pub use planning::{Plan, Planned, Remembered};
 pub use report::PlanReport;
