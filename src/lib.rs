@@ -48,7 +48,7 @@
 //! - What a record says fills parameters. It never chooses the host, leaves the path, or adds a header.
 //! - Nothing between input and output is unbounded: records read and not settled, bytes waiting for a writer, bytes
 //!   kept of an answer.
-//! - Lower layers never import higher ones: `jq`, `record` ← `template` ← `mapping` ← `call`, `ledger` ← `output` ← `pipeline` ←
+//! - Lower layers never import higher ones: `jq`, `scratch`, `record` ← `template` ← `mapping` ← `call`, `ledger` ← `output` ← `pipeline` ←
 //!   `cli`. `record`, `template`, `mapping`, the verdict and `ledger::resume` are pure and synchronous.
 //! - Only `call` knows an HTTP client, and in it only one file.
 //!
@@ -71,4 +71,5 @@ pub mod outcome;
 pub mod output;
 pub mod pipeline;
 pub mod record;
+pub mod scratch;
 pub mod template;

@@ -8,20 +8,33 @@ use std::path::{Path, PathBuf};
 
 /// What each top-level module may import; `lib.rs` says why. `exit` and `outcome` are words, open to all but the
 /// emulator.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("exit", &[]),
     ("outcome", &[]),
     ("failpoint", &[]),
     ("jq", &[]),
+    ("scratch", &[]),
     ("record", &["exit", "outcome", "jq"]),
     ("template", &["outcome", "jq", "record"]),
     ("mapping", &["outcome", "jq", "record", "template"]),
     ("call", &["exit", "failpoint", "outcome", "jq", "record", "template", "mapping"]),
-    ("ledger", &["outcome", "record"]),
+    ("ledger", &["outcome", "scratch", "record"]),
     ("output", &["exit", "outcome", "jq", "record", "template", "mapping", "call"]),
     (
         "pipeline",
-        &["exit", "failpoint", "outcome", "jq", "record", "template", "mapping", "call", "ledger", "output"],
+        &[
+            "exit",
+            "failpoint",
+            "outcome",
+            "jq",
+            "scratch",
+            "record",
+            "template",
+            "mapping",
+            "call",
+            "ledger",
+            "output",
+        ],
     ),
     ("emulator", &[]),
     (
@@ -31,6 +44,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
             "failpoint",
             "outcome",
             "jq",
+            "scratch",
             "record",
             "template",
             "mapping",

@@ -84,7 +84,7 @@ fn the_manual_names_every_command_and_option() {
     for (option, _) in options() {
         assert!(page.contains(&option), "{option}");
     }
-    for command in ["run", "preview", "test", "endpoints", "token", "emulator", "completions"] {
+    for command in ["run", "preview", "plan", "test", "endpoints", "token", "emulator", "completions"] {
         assert!(page.contains(&format!("roompipe {command}")), "{command}");
     }
 }

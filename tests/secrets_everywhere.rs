@@ -165,7 +165,7 @@ fn a_proxy_that_is_refused_is_told_without_its_password() {
         format!("user:{PASSWORD}@127.0.0.1:x"),
         format!("http://user:{PASSWORD}@127.0.0.1:99999"),
     ] {
-        for command in ["run", "preview"] {
+        for command in ["run", "preview", "plan"] {
             let ran = Program::new("")
                 .with_key()
                 .args([command, "create-room", "-vvv", "--proxy", &proxy])

@@ -32,6 +32,18 @@ pub enum Validity {
     Expired(Duration),
 }
 
+impl Credentials {
+    /// Where the clock stands in the life of a token that nobody can renew; nothing where it can be, or does not say.
+    #[must_use]
+    pub fn validity(&self, now: SystemTime) -> Option<Validity> {
+        match &self.source {
+            Source::Ready(token) => inspect(token, None, now).ok().map(|inspection| inspection.validity),
+            // Its own key signs the next one; a file is read again, and somebody else may write it.
+            Source::Key { .. } | Source::File(_) => None,
+        }
+    }
+}
+
 /// Why a text is no token.
 #[derive(Debug, thiserror::Error)]
 #[error("read the token: {0}")]
@@ -105,5 +117,8 @@ mod tests {
         let early = inspect(&token, None, start - hour).unwrap();
         assert_eq!((early.signed, early.validity), (None, Validity::NotYet(hour - super::super::BACK_DATED)));
         assert!(inspect(&"no.token".into(), None, start).is_err());
+        let of = |credentials: &Credentials| credentials.validity(start + hour + hour);
+        assert_eq!((of(&credentials), of(&Credentials::token_file("t"))), (None, None));
+        assert_eq!(of(&Credentials::token(token)), Some(late.validity));
     }
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use crate::call::{Credentials, Reason, Stop};
 use crate::exit::ExitCode;
-use crate::ledger::{self, Ledger, OnChange, Pins, Policy};
+use crate::ledger::{self, Inspection, Ledger, NoRecall, OnChange, Pins, Policy};
 use crate::mapping::Mapping;
-use crate::pipeline::Book;
+use crate::pipeline::{Book, Remembered};
 
 use super::arguments::{LedgerArguments, OnChangeWord};
 use super::failure::Failure;
@@ -38,22 +38,82 @@ pub(super) fn open(
 ) -> Result<Option<Ledger>, Failure> {
     let Some(path) = &given.ledger else { return Ok(None) };
     let ledger = Ledger::open(path, pins).map_err(|error| refused(&error))?;
-    let repeats =
-        mapping.endpoint().may_not_be_repeated() && matches!(given.on_change, Some(OnChangeWord::Send));
-    // Not only in the first run with another mapping: what that one skipped would be sent by the next.
-    if !ledger.mapping_always_same() && repeats && !given.accept_mapping_change {
-        let text = format!(
-            "the mapping is another than it was, and `--on-change send` would send again what must not be repeated (ledger \
-             `{}`)",
-            path.display()
-        );
-        return Err(Failure::configuration(text)
-            .hint("`--accept-mapping-change` if that is meant; without `--on-change send` it is skipped"));
-    }
+    accept(given, path, mapping, ledger.mapping_always_same())?;
     if ledger.mapping_changed() {
         tracing::info!("the mapping is another than in the run before: delivered records are compared anew");
     }
     Ok(Some(ledger))
+}
+
+/// Refuses to send again what must not be repeated, only because the mapping has changed.
+fn accept(given: &LedgerArguments, path: &Path, mapping: &Mapping, always_same: bool) -> Result<(), Failure> {
+    let repeats =
+        mapping.endpoint().may_not_be_repeated() && matches!(given.on_change, Some(OnChangeWord::Send));
+    // Not only in the first run with another mapping: what that one skipped would be sent by the next.
+    if always_same || !repeats || given.accept_mapping_change {
+        return Ok(());
+    }
+    let text = format!(
+        "the mapping is another than it was, and `--on-change send` would send again what must not be repeated (ledger \
+         `{}`)",
+        path.display()
+    );
+    Err(Failure::configuration(text)
+        .hint("`--accept-mapping-change` if that is meant; without `--on-change send` it is skipped"))
+}
+
+/// Looks at the ledger, where one is named, without a lock and without making one. Where no credentials are at hand, so
+/// that the workspace is not known, it is that of the ledger.
+pub(super) fn look(
+    given: &LedgerArguments,
+    mut pins: Pins,
+    mapping: &Mapping,
+    workspace_is_known: bool,
+) -> Result<Option<Remembered>, Failure> {
+    let Some(path) = &given.ledger else { return Ok(None) };
+    let remembered = |exists, recall, is_blank, same_mapping| Remembered {
+        path: path.clone(),
+        exists,
+        recall,
+        is_blank,
+        policy: policy(given, same_mapping),
+        last_wins: given.last_wins,
+    };
+    // A run makes one, or takes an empty file for one.
+    let is_there = match std::fs::metadata(path) {
+        Ok(file) => !(file.is_file() && file.len() == 0),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    };
+    if !is_there {
+        return Ok(Some(remembered(false, Box::new(NoRecall::default()), true, true)));
+    }
+    let look = || {
+        let inspection = Inspection::open(path)?;
+        if !workspace_is_known {
+            pins.workspace = inspection.pins()?.workspace;
+        }
+        inspection.check(&pins)?;
+        let same_mapping = inspection.mapping_always_same(&pins.mapping)?;
+        Ok((inspection.is_blank()?, same_mapping, inspection))
+    };
+    let looked: Result<(bool, bool, Inspection), ledger::Error> = { look }();
+    let (is_blank, same_mapping, inspection) = looked.map_err(|error| refused(&error))?;
+    accept(given, path, mapping, same_mapping)?;
+    Ok(Some(remembered(true, inspection.into_recall(), is_blank, same_mapping)))
+}
+
+/// What is done with what is known.
+fn policy(given: &LedgerArguments, same_mapping: bool) -> Policy {
+    Policy {
+        keyed: given.key.is_some(),
+        same_mapping,
+        on_change: match given.on_change {
+            None => OnChange::ByEffect,
+            Some(OnChangeWord::Send) => OnChange::Send,
+            Some(OnChangeWord::Skip) => OnChange::Skip,
+        },
+        resend_unknown: given.resend_unknown,
+    }
 }
 
 /// Opens the ledger of an earlier run, whose dead letters are replayed.
@@ -84,16 +144,7 @@ pub(super) fn check(
 
 /// Starts the ledger.
 pub(super) fn begin(ledger: Ledger, given: &LedgerArguments, stop: &Stop) -> Result<Book, Failure> {
-    let policy = Policy {
-        keyed: given.key.is_some(),
-        same_mapping: ledger.mapping_always_same(),
-        on_change: match given.on_change {
-            None => OnChange::ByEffect,
-            Some(OnChangeWord::Send) => OnChange::Send,
-            Some(OnChangeWord::Skip) => OnChange::Skip,
-        },
-        resend_unknown: given.resend_unknown,
-    };
+    let policy = policy(given, ledger.mapping_always_same());
     let id = ledger.id().to_owned();
     let is_blank = ledger.is_blank().map_err(|error| refused(&error))?;
     let recall = ledger.recall().map_err(|error| refused(&error))?;

@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use crate::mapping::{CallTrace, Endpoint, Field, Invalid, LeftOut, Origin, Request, Turned, Why};
+use crate::mapping::{CallTrace, Endpoint, Field, Invalid, Omitted, Origin, Request, Turned, Why};
 use crate::record::Position;
 use crate::template::{Effect, Place, TokenKind};
 
@@ -105,7 +105,7 @@ impl Draw<'_> {
     /// Where every value of a call came from, and what is left out.
     pub(super) fn origins(&self, trace: &CallTrace, request: &Request, out: &mut Vec<u8>) {
         let from = trace.fields.iter().map(|field| ("from", Hue::Name, short(&field.name), origin(field)));
-        let left = |left: &LeftOut| ("left out", Hue::Warn, short(&left.what), self.why(left, request));
+        let left = |left: &Omitted| ("left out", Hue::Warn, short(&left.what), self.why(left, request));
         let rows: Vec<_> = from.chain(trace.left_out.iter().map(left)).collect();
         self.table(&rows, out);
     }
@@ -159,7 +159,7 @@ impl Draw<'_> {
         let _ = writeln!(out, "{}", self.paint.text(hue, format!("# {text}")));
     }
 
-    fn why(&self, left: &LeftOut, request: &Request) -> String {
+    fn why(&self, left: &Omitted, request: &Request) -> String {
         let aim = request.template.as_ref().map_or("the endpoint", |template| &template.id);
         match &left.why {
             Why::Unknown { nearest: Some(near) } => {

@@ -19,6 +19,7 @@ mod ledger;
 mod log;
 mod outputs;
 mod paint;
+mod plan;
 mod preview;
 mod progress;
 mod replay;
@@ -83,6 +84,9 @@ enum Command {
     Preview(Box<preview::Arguments>),
     /// Send one sample for real and show the whole exchange; no ledger and no file is touched.
     Test(Box<test::Arguments>),
+    /// Check and count the whole input, and compare it with what is there; nothing is written.
+    #[command(after_long_help = plan::MORE)]
+    Plan(Box<plan::Arguments>),
     /// Send dead letters again: as they were recorded, or their records mapped afresh.
     #[command(after_help = "`--help-all` shows all options, the credentials' variables and the exit codes.", after_long_help = MORE)]
     Replay(Box<replay::Arguments>),
@@ -122,6 +126,12 @@ fn run_command() -> ExitCode {
             option.hide(of_run)
         })
     });
+    command = command.mut_subcommand("plan", |plan| {
+        plan.mut_args(|option| {
+            let of_run = option.get_help_heading() == Some("Output");
+            option.hide(of_run)
+        })
+    });
     command = command.mut_subcommand("test", test::of_one).mut_subcommand("replay", replay::of_letters);
     let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
         Ok(matches) => matches,
@@ -135,6 +145,7 @@ fn run_command() -> ExitCode {
         Command::Run(arguments) => run::run(*arguments),
         Command::Preview(arguments) => preview::run(*arguments),
         Command::Test(arguments) => test::run(*arguments),
+        Command::Plan(arguments) => plan::run(*arguments),
         Command::Replay(arguments) => replay::run(*arguments),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::scratch;
+
 /// Why a ledger cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -74,10 +76,11 @@ pub enum Error {
         source: io::Error,
     },
     /// The file that counts this run's keys cannot be used.
-    #[error("count the keys of this run in a temporary file")]
+    #[error("count the keys of this run")]
     Scratch {
         /// Why.
-        source: rusqlite::Error,
+        #[from]
+        source: scratch::Error,
     },
     /// SQLite says no.
     #[error("{what} the ledger")]
@@ -118,7 +121,7 @@ impl Error {
                 "give this mapping a new ledger file; with `--key` a ledger can outlive a change of the mapping"
             }
             Self::Pinned { .. } => "give this run a new ledger file",
-            Self::Scratch { .. } => "the variable TMPDIR names the folder of temporary files",
+            Self::Scratch { source } => source.hint(),
             Self::Open { .. } | Self::Sqlite { .. } | Self::Closed => return None,
         };
         Some(hint.to_owned())

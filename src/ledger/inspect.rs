@@ -10,7 +10,8 @@ use rusqlite::{Connection, Result, Row, params};
 
 use super::connect::{self, Meta};
 use super::lock::Lock;
-use super::{Entry, Error, Intent, KeptIdentity, Pins, State, encoding, rows};
+use super::recall::SqliteRecall;
+use super::{Entry, Error, Intent, KeptIdentity, Pins, Recall, State, encoding, open, rows};
 
 /// Calls that are read at once.
 const PAGE: usize = 1000;
@@ -122,6 +123,8 @@ impl ListedCall {
 #[derive(Debug)]
 pub struct Inspection {
     connection: Connection,
+    /// As it was named, for messages.
+    path: PathBuf,
     real: PathBuf,
 }
 
@@ -132,7 +135,46 @@ impl Inspection {
     /// There is none, or it is none, or cannot be read.
     pub fn open(path: &Path) -> std::result::Result<Self, Error> {
         let (connection, real) = connect::read(path)?;
-        Ok(Self { connection, real })
+        Ok(Self { connection, path: path.to_owned(), real })
+    }
+
+    /// What it belongs to.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn pins(&self) -> std::result::Result<Pins, Error> {
+        connect::meta(&self.connection).map(|meta| meta.pins).map_err(Error::reading)
+    }
+
+    /// Refuses to be looked at for something else than it belongs to. One that knows no record may belong to anything.
+    ///
+    /// # Errors
+    /// What differs, or it cannot be read.
+    pub fn check(&self, given: &Pins) -> std::result::Result<(), Error> {
+        if self.is_blank()? { Ok(()) } else { open::check(&self.path, &self.pins()?, given) }
+    }
+
+    /// True where a run with this mapping would be able to say that no other was ever used with it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn mapping_always_same(&self, mapping: &str) -> std::result::Result<bool, Error> {
+        let meta = connect::meta(&self.connection).map_err(Error::reading)?;
+        Ok(self.is_blank()? || (meta.mappings == 1 && meta.pins.mapping == mapping))
+    }
+
+    /// True where nothing is known of any record.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_blank(&self) -> std::result::Result<bool, Error> {
+        open::is_blank(&self.connection).map_err(Error::reading)
+    }
+
+    /// What a run would look up, one record after another.
+    #[must_use]
+    pub fn into_recall(self) -> Box<dyn Recall> {
+        Box::new(SqliteRecall::new(self.connection))
     }
 
     /// What it says of itself.

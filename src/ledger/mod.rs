@@ -19,7 +19,6 @@ mod recall;
 mod resume;
 mod rows;
 mod schema;
-mod scratch;
 mod scribe;
 mod sqlite;
 #[cfg(test)]
@@ -33,6 +32,7 @@ pub use forget::{Forgetting, Which};
 pub use inspect::{Calls, Inspection, ListedCall, Run, Standing, Status};
 pub use open::{Ledger, Leftovers};
 pub use printable::printable;
+pub use recall::NoRecall;
 pub use resume::{
     ForCall, ForRecord, OnChange, Policy, Wanted, entry_of_invalid, first_attempt, for_call, for_invalid,
     for_record, for_replay,

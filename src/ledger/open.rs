@@ -178,13 +178,13 @@ impl Leftovers {
 }
 
 /// Nothing is known of any record.
-fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
     let any = "SELECT EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM intents)";
     connection.query_row(any, [], |row| row.get(0)).map(|any: bool| !any)
 }
 
 /// Refuses a ledger of something else. Whoever has keys may change the mapping.
-fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Error> {
+pub(super) fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Error> {
     let quoted = |text: &str| format!("`{}`", printable(text));
     let workspace = |pins: &Pins| match pins.workspace.as_str() {
         "" => "none (its calls carry no token)".to_owned(),

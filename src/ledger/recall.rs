@@ -4,9 +4,9 @@
 
 use rusqlite::{Connection, Result, params};
 
-use super::scratch::Scratch;
 use super::{Error, Known, KnownCall, Recall, encoding, rows};
 use crate::record::Identity;
+use crate::scratch::Counts;
 
 /// One view of the file serves so many lookups. It makes them cheaper; but a view that is kept too long keeps the log
 /// from being emptied.
@@ -20,12 +20,12 @@ pub(super) struct SqliteRecall {
     lookups: u32,
     identity: Vec<u8>,
     /// Made when the first key is met.
-    scratch: Option<Scratch>,
+    counts: Option<Counts>,
 }
 
 impl SqliteRecall {
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, lookups: 0, identity: Vec::new(), scratch: None }
+        Self { connection, lookups: 0, identity: Vec::new(), counts: None }
     }
 
     /// Ends a view that is old, and begins one where there is none.
@@ -78,10 +78,32 @@ impl Recall for SqliteRecall {
 
     fn occurrence(&mut self, key: &str) -> std::result::Result<u32, Error> {
         encoding::encode_key(key, &mut self.identity);
-        let scratch = match &mut self.scratch {
-            Some(scratch) => scratch,
-            none => none.insert(Scratch::new()?),
-        };
-        scratch.met(&self.identity)
+        met(&mut self.counts, &self.identity)
     }
+}
+
+/// What is remembered where there is no ledger yet: nothing but the keys of this run.
+#[derive(Debug, Default)]
+pub struct NoRecall {
+    key: Vec<u8>,
+    counts: Option<Counts>,
+}
+
+impl Recall for NoRecall {
+    fn known(&mut self, _: &Identity) -> std::result::Result<Known, Error> {
+        Ok(Known::default())
+    }
+
+    fn occurrence(&mut self, key: &str) -> std::result::Result<u32, Error> {
+        encoding::encode_key(key, &mut self.key);
+        met(&mut self.counts, &self.key)
+    }
+}
+
+fn met(counts: &mut Option<Counts>, key: &[u8]) -> std::result::Result<u32, Error> {
+    let counts = match counts {
+        Some(counts) => counts,
+        none => none.insert(Counts::new()?),
+    };
+    Ok(counts.met(key)?)
 }

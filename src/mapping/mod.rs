@@ -29,11 +29,11 @@ pub use confine::{PatternError, UrlPattern};
 pub use endpoint::Endpoint;
 pub use invalid::Invalid;
 pub use look::Looked;
-pub use notes::Notes;
+pub use notes::{LeftOut, Notes};
 pub use options::{Empty, Error, Options, Order};
 pub use recorded::Recorded;
 pub use request::Request;
-pub use trace::{CallTrace, Field, LeftOut, Origin, Trace, Turned, Why};
+pub use trace::{CallTrace, Field, Omitted, Origin, Trace, Turned, Why};
 
 use std::collections::HashSet;
 use std::sync::Arc;

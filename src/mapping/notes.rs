@@ -3,6 +3,7 @@
 //! Each name is told once, however many records carry it.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use crate::jq::nearest;
 
@@ -13,7 +14,25 @@ const REMEMBERED: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct Notes {
     seen: HashSet<String>,
-    fresh: Vec<String>,
+    fresh: Vec<LeftOut>,
+}
+
+/// An attribute that had no place in the request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its name.
+    pub name: String,
+    /// The parameter that may have been meant.
+    pub near: Option<String>,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.near {
+            Some(near) => write!(f, "`{}` (did you mean `{near}`?)", self.name),
+            None => write!(f, "`{}`", self.name),
+        }
+    }
 }
 
 /// Names one note tells at most.
@@ -24,11 +43,14 @@ impl Notes {
     pub(super) fn left_out<'p>(&mut self, name: &str, parameters: impl Iterator<Item = &'p str>) {
         if self.seen.len() < REMEMBERED && !self.seen.contains(name) {
             self.seen.insert(name.to_owned());
-            self.fresh.push(match nearest(name.trim(), parameters) {
-                Some(near) => format!("`{name}` (did you mean `{near}`?)"),
-                None => format!("`{name}`"),
-            });
+            let near = nearest(name.trim(), parameters).map(str::to_owned);
+            self.fresh.push(LeftOut { name: name.to_owned(), near });
         }
+    }
+
+    /// Returns the attributes not told of before, in the order in which they were met.
+    pub fn take_left_out(&mut self) -> Vec<LeftOut> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// Returns the note about attributes not told of before, if there are any.
@@ -36,7 +58,7 @@ impl Notes {
         if self.fresh.is_empty() {
             return None;
         }
-        let fresh = std::mem::take(&mut self.fresh);
+        let fresh: Vec<String> = self.take_left_out().iter().map(LeftOut::to_string).collect();
         let more = fresh.len().saturating_sub(TOLD);
         let mut names = fresh[..fresh.len() - more].join(", ");
         if more > 0 {

@@ -15,7 +15,7 @@ use super::{Looked, Mapped, Mapping, Notes, Request};
 #[derive(Debug, Default)]
 pub struct Trace {
     placed: Vec<Placed>,
-    left_out: Vec<LeftOut>,
+    left_out: Vec<Omitted>,
     fan_out: Option<FanOut>,
     /// A program makes the body.
     by_program: bool,
@@ -27,7 +27,7 @@ pub struct CallTrace {
     /// Every value of path, query and body, in this order.
     pub fields: Vec<Field>,
     /// What the record holds, or an option says, and the call does not.
-    pub left_out: Vec<LeftOut>,
+    pub left_out: Vec<Omitted>,
 }
 
 /// Where one value came from.
@@ -71,7 +71,7 @@ pub enum Turned {
 
 /// Something that is not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Omitted {
     /// The attribute, or the option with its text.
     pub what: String,
     /// Why.
@@ -125,14 +125,14 @@ impl Placed {
         }
     }
 
-    fn left_out(&self, why: Why) -> LeftOut {
+    fn left_out(&self, why: Why) -> Omitted {
         let field = self.target.dotted();
         let what = match &self.origin {
             Origin::Map(text) => format!("--map {field}={text}"),
             Origin::Set => format!("--set {field}"),
             _ => field,
         };
-        LeftOut { what, why }
+        Omitted { what, why }
     }
 }
 
@@ -163,7 +163,7 @@ impl Trace {
 
     /// Something has no place in the request.
     pub(super) fn leave_out(&mut self, what: &str, why: Why) {
-        self.left_out.push(LeftOut { what: what.to_owned(), why });
+        self.left_out.push(Omitted { what: what.to_owned(), why });
     }
 
     /// Forgets about attributes that were overridden or excluded, and that an option uses all the same.

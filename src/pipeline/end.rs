@@ -13,9 +13,8 @@ use crate::ledger::{self, Closed, Closing, Leftovers, StoredEvent};
 use crate::outcome::Outcome;
 use crate::output::{Kept, Outputs, Written};
 
-use super::again::Refused;
 use super::board::Board;
-use super::read::{ReadEnd, ReadError};
+use super::read::ReadEnd;
 use super::run::{Message, Report};
 use super::work::Workshop;
 
@@ -58,27 +57,9 @@ impl End {
                         original command again";
             self.say(ExitCode::SomeNot, text, Some(hint.to_owned()));
         }
-        match end.error {
-            None => {}
-            Some(ReadError::Letters(Refused { text, hint })) => {
-                self.say(ExitCode::Configuration, text, Some(hint));
-            }
-            Some(ReadError::Input(error)) => {
-                let hint = error.hint().map(str::to_owned);
-                self.say(error.exit_code(), with_causes(&error), hint);
-            }
-            Some(ReadError::Columns(error)) => {
-                let hint = error.hint();
-                self.say(ExitCode::Configuration, error.to_string(), hint);
-            }
-            Some(ReadError::Ledger(error)) => self.say(ExitCode::Io, with_causes(&error), None),
-            Some(ReadError::Another(position)) => {
-                let text = format!("{position} is not the record that the ledger knows there");
-                let hint = "without `--key` records are known by their place: give the input as it was, with new \
-                            records behind it, or mend single ones by `roompipe replay`; another input needs a ledger of its \
-                            own, which knows nothing of what was sent";
-                self.say(ExitCode::Configuration, text, Some(hint.to_owned()));
-            }
+        if let Some(error) = end.error {
+            let (exit, Message { text, hint }) = error.told();
+            self.say(exit, text, hint);
         }
     }
 

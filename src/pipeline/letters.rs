@@ -17,7 +17,8 @@ use crate::record::{Identity, Item, Position};
 use super::again::{Again, Calls, Refused, refused, whole};
 use super::board::Letterhead;
 use super::memory::by_position;
-use super::read::{Call, ReadError, Reading};
+use super::read::{Call, Reading};
+use super::read_error::ReadError;
 use super::task::{Doubt, Invalidity, Plan, Task};
 
 /// See the module.

@@ -14,8 +14,11 @@ mod intents;
 mod lanes;
 mod letters;
 mod memory;
+mod plan;
 mod progress;
 mod read;
+mod read_error;
+mod reads;
 mod reconcile;
 mod resend;
 mod run;
@@ -32,9 +35,14 @@ pub use canary::{Canary, Consent};
 pub use end::with_causes;
 pub use lanes::{Lanes, Ticket};
 pub use letters::{LedgerName, Letters};
+pub use plan::{
+    DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, Planned, Present, Remembered, report,
+    time_in_words,
+};
 pub use progress::Progress;
 pub use read::Front;
-pub use reconcile::{ReconcileError, Reconciler};
+pub use reads::LookupError;
+pub use reconcile::Reconciler;
 pub use resend::{Resend, ResendSettings};
 pub use run::{Batches, Book, Message, Report, Run, RunError};
 pub use shutdown::watch;

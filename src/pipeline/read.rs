@@ -8,18 +8,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::call::Stop;
 use crate::failpoint;
-use crate::ledger::{self, Digest, ForRecord};
+use crate::ledger::{Digest, ForRecord};
 use crate::mapping::{self, Invalid, Mapped, Mapping, Notes, Request};
 use crate::outcome::Outcome;
 use crate::output::{Subject, SubjectContent};
 use crate::record::{
-    self, Budget, Content, Header, Identity, Inputs, Item, Position, Record, Ticket as Room, Unreadable,
+    Budget, Content, Header, Identity, Inputs, Item, Position, Record, Ticket as Room, Unreadable,
 };
 
-use super::again::Refused;
 use super::board::{Board, Job, Letterhead};
 use super::letters::Letters;
 use super::memory::{Memory, Sight, Tasks, by_position};
+use super::read_error::ReadError;
 use super::task::{Invalidity, Plan, Task};
 
 /// What the reader found out besides records.
@@ -41,38 +41,34 @@ pub enum Front {
     Letters(Box<Letters>),
 }
 
-/// Why reading ended early.
-#[derive(Debug)]
-pub(super) enum ReadError {
-    /// The input could not be read at all, or not further.
-    Input(record::Error),
-    /// A header that came with the first record does not have what the mapping names.
-    Columns(mapping::Error),
-    /// The ledger could not be asked.
-    Ledger(ledger::Error),
-    /// The ledger knows another record at this place.
-    Another(Position),
-    /// The dead letters are not such as can be replayed by this command.
-    Letters(Refused),
-}
-
-impl From<ledger::Error> for ReadError {
-    fn from(error: ledger::Error) -> Self {
-        Self::Ledger(error)
-    }
-}
-
 pub(super) struct Reading {
     pub(super) inputs: Inputs,
     pub(super) board: Arc<Board>,
     pub(super) budget: Budget,
     pub(super) stop: Stop,
-    /// The header whose columns were checked last.
-    pub(super) header: Option<Arc<Header>>,
+    pub(super) header: CheckedHeader,
     /// What the ledger knows, where there is one.
     pub(super) memory: Option<Memory>,
     /// Records with which nothing is to be done are told, too.
     pub(super) emit_skipped: bool,
+}
+
+/// The header whose columns were checked last.
+#[derive(Debug, Default)]
+pub(super) struct CheckedHeader(Option<Arc<Header>>);
+
+impl CheckedHeader {
+    /// Looks at the header of an input that could not be checked before it was its turn, such as stdin.
+    pub(super) fn check(&mut self, mapping: &Mapping, item: &Item) -> Result<(), mapping::Error> {
+        let Item::Record(Record { position, content: Content::Cells { header, .. } }) = item else {
+            return Ok(());
+        };
+        if self.0.as_ref().is_some_and(|known| Arc::ptr_eq(known, header)) {
+            return Ok(());
+        }
+        self.0 = Some(Arc::clone(header));
+        mapping.check_columns(&position.source, header.names().iter().map(String::as_str))
+    }
 }
 
 /// Tells the board that reading has ended, also where that is a panic: a run must not wait for a reader that is gone.
@@ -108,7 +104,7 @@ impl Reading {
                 }
             };
             if let Front::Records(mapping) = &front
-                && let Err(error) = self.check_columns(mapping, &item)
+                && let Err(error) = self.header.check(mapping, &item)
             {
                 end.error = Some(ReadError::Columns(error));
                 break;
@@ -137,18 +133,6 @@ impl Reading {
         // Nobody comes whom they could wait for.
         self.board.admit_gathered(true);
         end
-    }
-
-    /// Looks at the header of an input that could not be checked before it was its turn, such as stdin.
-    fn check_columns(&mut self, mapping: &Mapping, item: &Item) -> Result<(), mapping::Error> {
-        let Item::Record(Record { position, content: Content::Cells { header, .. } }) = item else {
-            return Ok(());
-        };
-        if self.header.as_ref().is_some_and(|known| Arc::ptr_eq(known, header)) {
-            return Ok(());
-        }
-        self.header = Some(Arc::clone(header));
-        mapping.check_columns(&position.source, header.names().iter().map(String::as_str))
     }
 
     fn admit(&mut self, mapping: &Mapping, record: Record, notes: &mut Notes) -> Result<(), ReadError> {
@@ -320,7 +304,7 @@ fn subject(record: Record, identity: Option<Identity>) -> Subject {
     Subject { position: record.position.clone(), identity, content: SubjectContent::Record(record) }
 }
 
-fn shortened(hash: [u8; 32]) -> Digest {
+pub(super) fn shortened(hash: [u8; 32]) -> Digest {
     let mut short = Digest::default();
     short.copy_from_slice(&hash[..16]);
     short

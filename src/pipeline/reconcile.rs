@@ -3,10 +3,8 @@
 //! It knows no ledger and never repeats a call. What a read does not show beyond doubt it does not claim: the call
 //! stays `unknown`.
 
-mod list;
 mod since;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,12 +13,11 @@ use serde_json::{Map, Value};
 
 use crate::call::{BodyKind, Call, Response, Sender, Settled};
 use crate::jq;
-use crate::mapping::{self, Endpoint, Mapped, Mapping, Notes, Options, PatternError, Request};
+use crate::mapping::Request;
 use crate::outcome::Outcome;
-use crate::record::{Content, Position, Record};
-use crate::template::{self, Effect, EndpointTemplate, Lookup, Pagination, Place, Reconcile};
+use crate::template::{self, EndpointTemplate, Reconcile};
 
-use list::{Pages, Unreadable};
+use super::reads::{LookupError, Pages, Read, Reads, Unreadable};
 use since::Since;
 
 /// Pages that are looked at before nothing is claimed.
@@ -29,69 +26,7 @@ const MOST_PAGES: usize = 10;
 /// The reads of a run; made once. Empty where no template has one.
 #[derive(Debug, Default)]
 pub struct Reconciler {
-    /// By the id of the read's template.
-    reads: HashMap<String, Read>,
-}
-
-/// A read, ready to be filled with parameters.
-#[derive(Debug)]
-struct Read {
-    template: Arc<EndpointTemplate>,
-    mapping: Mapping,
-}
-
-/// Why a template's `reconcile` cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReconcileError {
-    /// Its read cannot be had.
-    #[error("`{id}` reconciles with `{read}`: {source}")]
-    Template {
-        /// The template.
-        id: String,
-        /// The template it reads with.
-        read: String,
-        /// Why.
-        source: template::Error,
-    },
-    /// The template it reads with does more than read.
-    #[error("`{id}` reconciles with `{read}`, which is no read")]
-    NoRead {
-        /// The template.
-        id: String,
-        /// The template it reads with.
-        read: String,
-    },
-    /// The read has no such parameter.
-    #[error("`{id}` reconciles with `{read}`, which has no {place} parameter `{name}`")]
-    Parameter {
-        /// The template.
-        id: String,
-        /// The template it reads with.
-        read: String,
-        /// `path` or `query`.
-        place: &'static str,
-        /// The parameter.
-        name: String,
-    },
-    /// The base URL is none.
-    #[error(transparent)]
-    Url(#[from] PatternError),
-    /// No mapping can be made for the read.
-    #[error(transparent)]
-    Mapping(#[from] mapping::Error),
-}
-
-impl ReconcileError {
-    /// What to do about it, where something can be done.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Template { source, .. } => source.hint(),
-            Self::Mapping(error) => error.hint(),
-            Self::NoRead { .. } | Self::Parameter { .. } | Self::Url(_) => None,
-        }
-    }
+    reads: Reads,
 }
 
 /// Why a read cannot tell.
@@ -124,22 +59,13 @@ impl Reconciler {
         base_url: &str,
         templates: impl Iterator<Item = Arc<EndpointTemplate>>,
         find: impl Fn(&str) -> Result<Arc<EndpointTemplate>, template::Error>,
-    ) -> Result<Self, ReconcileError> {
-        let mut reads = HashMap::new();
-        for template in templates {
-            let Some(Reconcile { lookup, .. }) = &template.reconcile else { continue };
-            let (id, read) = (template.id.clone(), lookup.read.clone());
-            let found = find(&read).map_err(|source| ReconcileError::Template {
-                id: id.clone(),
-                read: read.clone(),
-                source,
-            })?;
-            check(id, lookup, &found)?;
-            let endpoint = Endpoint::template(base_url, Arc::clone(&found), None)?;
-            let mapping = Mapping::compile(&Options::default(), endpoint)?;
-            reads.insert(read, Read { template: found, mapping });
-        }
-        Ok(Self { reads })
+    ) -> Result<Self, LookupError> {
+        let templates: Vec<_> = templates.collect();
+        let lookups = templates.iter().filter_map(|template| {
+            let reconcile = template.reconcile.as_ref()?;
+            Some((template.id.as_str(), &reconcile.lookup))
+        });
+        Ok(Self { reads: Reads::new(base_url, "reconciles with", lookups, find)? })
     }
 
     /// True where a read can tell whether this request was applied.
@@ -181,30 +107,8 @@ impl Reconciler {
 
     fn read_of<'a>(&'a self, request: &'a Request) -> Option<(&'a Reconcile, &'a Read)> {
         let reconcile = request.template.as_ref()?.reconcile.as_ref()?;
-        Some((reconcile, self.reads.get(&reconcile.lookup.read)?))
+        Some((reconcile, self.reads.of(&reconcile.lookup)?))
     }
-}
-
-/// What a lookup fills must be there, or it would be left out, and the read would be about something else.
-fn check(id: String, lookup: &Lookup, read: &EndpointTemplate) -> Result<(), ReconcileError> {
-    if read.effect != Effect::Read {
-        return Err(ReconcileError::NoRead { id, read: read.id.clone() });
-    }
-    let path = lookup.path.iter().map(|(name, _)| (Place::Path, name));
-    let query = lookup.query.iter().map(|(name, _)| (Place::Query, name));
-    let paging = match &read.pagination {
-        Some(Pagination::Cursor { cursor: next, limit, .. } | Pagination::Page { page: next, limit, .. }) => {
-            vec![(Place::Query, next), (Place::Query, limit)]
-        }
-        None => Vec::new(),
-    };
-    for (place, name) in path.chain(query).chain(paging) {
-        if read.parameter(name).is_none_or(|parameter| parameter.place != place) {
-            let place = if place == Place::Path { "path" } else { "query" };
-            return Err(ReconcileError::Parameter { id, read: read.id.clone(), place, name: name.clone() });
-        }
-    }
-    Ok(())
 }
 
 /// The search for the item that one call made.
@@ -222,7 +126,8 @@ impl Search<'_> {
         let mut pages = Pages::new(self.read.template.pagination.as_ref());
         let (mut since, mut found) = (None, None);
         for _ in 0..MOST_PAGES {
-            let request = self.read.request(parameters.clone(), pages.parameters())?;
+            let request = self.read.request(parameters.clone(), pages.parameters());
+            let request = request.map_err(Unclear::Parameters)?;
             let settled = sender.send(Call::of(&request), &mut ()).await;
             let now = SystemTime::now();
             let response = match settled.response {
@@ -263,22 +168,6 @@ impl Search<'_> {
         }
         let created = self.reconcile.created_at(item).ok_or(Unclear::Age)?;
         since.reaches(&created).ok_or(Unclear::Age)
-    }
-}
-
-impl Read {
-    /// The read of one page: its parameters map by their names, as a record's attributes would.
-    fn request(&self, mut object: Map<String, Value>, page: Map<String, Value>) -> Result<Request, Unclear> {
-        object.extend(page);
-        let position = Position { input: 0, source: "reconcile".into(), number: 1, line: 1, byte: 0 };
-        let content = Content::Json(Value::Object(object.clone()).to_string().into());
-        let record = Record { position, content };
-        let refused = |why: mapping::Invalid| Unclear::Parameters(why.sentence());
-        match self.mapping.map(&record, object, &mut Notes::default()) {
-            Mapped::Calls(mut calls) if calls.len() == 1 => calls.remove(0).map_err(refused),
-            Mapped::Invalid(invalid) => Err(refused(invalid)),
-            Mapped::Calls(_) | Mapped::Filtered => Err(Unclear::Parameters("it is not one call".to_owned())),
-        }
     }
 }
 

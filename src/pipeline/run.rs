@@ -25,7 +25,7 @@ use super::end::{End, closed};
 use super::gather::Gathering;
 use super::memory::Memory;
 use super::progress::Progress;
-use super::read::{Front, Reading};
+use super::read::{CheckedHeader, Front, Reading};
 use super::reconcile::Reconciler;
 use super::settlement::Teller;
 use super::shutdown;
@@ -35,7 +35,7 @@ use super::work::Workshop;
 const READ_AHEAD_BYTES: usize = 32 * 1024 * 1024;
 
 /// The reader runs jq, which recurses over the values it makes. Only what is touched takes memory.
-const READER_STACK: usize = 256 * 1024 * 1024;
+pub(super) const READER_STACK: usize = 256 * 1024 * 1024;
 
 /// How long outputs that do not accept events are waited for, once the run has been told to end at once.
 const LAST_WAIT: Duration = Duration::from_secs(2);
@@ -178,7 +178,7 @@ impl Run {
             board: Arc::clone(&board),
             budget: budget.clone(),
             stop: self.stop.clone(),
-            header: None,
+            header: CheckedHeader::default(),
             memory,
             emit_skipped: self.emit_skipped,
         };

@@ -14,7 +14,8 @@ use crate::record::Identity;
 use super::again::{refused, whole};
 use super::board::{Job, Work};
 use super::letters::{Chosen, Letters, OfLedger, fresh, lost, unidentified};
-use super::read::{ReadError, Reading};
+use super::read::Reading;
+use super::read_error::ReadError;
 use super::task::Task;
 
 impl Letters {

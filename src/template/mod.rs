@@ -314,6 +314,16 @@ impl EndpointTemplate {
         answer::masked_any(self.sensitive.iter().map(|path| answer::mask(body, path)))
     }
 
+    /// True for a place that is masked, wherever in an answer it stands; lists on the way are no step.
+    #[must_use]
+    pub fn is_sensitive(&self, place: &[&str]) -> bool {
+        let fits = |path: &[String], place: &[&str]| {
+            path.len() <= place.len()
+                && path.iter().zip(place).all(|(step, name)| step == "*" || step == name)
+        };
+        self.sensitive.iter().any(|path| (0..place.len()).any(|from| fits(path, &place[from..])))
+    }
+
     /// Everything that is wrong with the values of one place: `value` is the object of all path or query parameters,
     /// or the whole body.
     #[must_use]

@@ -32,7 +32,7 @@ fn shown(call: &CallTrace) -> String {
         };
         format!("{place}{}<{}{turned}", field.name, origin(&field.origin))
     };
-    let left = |left: &LeftOut| {
+    let left = |left: &Omitted| {
         let why = match &left.why {
             Why::Unknown { nearest: Some(near) } => format!("unknown, near {near}"),
             Why::Unknown { nearest: None } => "unknown".to_owned(),

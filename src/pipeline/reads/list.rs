@@ -8,7 +8,7 @@ use crate::template::Pagination;
 
 /// Which page comes next.
 #[derive(Debug)]
-pub(super) struct Pages<'a> {
+pub(in crate::pipeline) struct Pages<'a> {
     pagination: Option<&'a Pagination>,
     /// The cursor or number of the page that is due; nothing for the first one.
     due: Option<Value>,
@@ -18,14 +18,14 @@ pub(super) struct Pages<'a> {
 
 /// One page.
 #[derive(Debug, PartialEq)]
-pub(super) struct Page {
-    pub(super) items: Vec<Value>,
-    pub(super) has_next: bool,
+pub(in crate::pipeline) struct Page {
+    pub(in crate::pipeline) items: Vec<Value>,
+    pub(in crate::pipeline) has_next: bool,
 }
 
 /// Why an answer cannot be read as a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(in crate::pipeline) enum Unreadable {
     #[error("is no JSON")]
     NotJson,
     #[error("has no list of items")]
@@ -34,12 +34,12 @@ pub(super) enum Unreadable {
 
 impl<'a> Pages<'a> {
     /// The pages of a list; without a pagination there is one.
-    pub(super) fn new(pagination: Option<&'a Pagination>) -> Self {
+    pub(in crate::pipeline) fn new(pagination: Option<&'a Pagination>) -> Self {
         Self { pagination, due: None, count: 0 }
     }
 
     /// What the read takes, besides its own parameters, to answer the page that is due: as large as may be.
-    pub(super) fn parameters(&self) -> Map<String, Value> {
+    pub(in crate::pipeline) fn parameters(&self) -> Map<String, Value> {
         let Some(Pagination::Cursor { cursor: next, limit, .. } | Pagination::Page { page: next, limit, .. }) =
             self.pagination
         else {
@@ -56,7 +56,7 @@ impl<'a> Pages<'a> {
     }
 
     /// Reads the answer of the page that was due.
-    pub(super) fn read(&mut self, body: &[u8]) -> Result<Page, Unreadable> {
+    pub(in crate::pipeline) fn read(&mut self, body: &[u8]) -> Result<Page, Unreadable> {
         let mut body: Value = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
         self.count += 1;
         let items = match self.pagination {
