@@ -98,6 +98,7 @@ mod tests {
             body: Some(body.to_string().into()),
             effect: template.effect,
             lane: None,
+            group: None,
             template: Some(Arc::clone(&template)),
         };
         request.lane = template.order_of(&jq::from_json_owned(request.value().unwrap()));
