@@ -88,6 +88,9 @@ impl<W: Write> Text<'_, W> {
             .collect();
         let of = if of.is_empty() { String::new() } else { format!(": {}", of.join(", ")) };
         let mut line = format!("{}{of}", numbered(calls.to_send, "call"));
+        if report.estimate.requests < calls.to_send {
+            line.push_str(&format!(", in {}", numbered(report.estimate.requests, "request")));
+        }
         if calls.changed > 0 {
             line.push_str(&format!("; {} changed since their delivery", calls.changed));
         }

@@ -3,11 +3,10 @@
 //! It counts nobody's calls; it knows places and hashes.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use crate::ledger::Digest;
-use crate::record::Position;
+use crate::record::{Content, Position, Record};
 use crate::scratch::{Error, Most, Place, Repeat, Repeats, Seen, Sightings};
 
 use super::problems::PLACES;
@@ -45,11 +44,6 @@ impl Met {
         Self { keyed, ..Self::default() }
     }
 
-    /// True where [`Met::content`] is of use.
-    pub(super) fn wants_content(&self) -> bool {
-        !self.keyed
-    }
-
     /// A record with this key was met.
     pub(super) fn key(
         &mut self,
@@ -61,14 +55,13 @@ impl Met {
         made(&mut self.keys)?.add(hasher.hash_one(key), place, key)
     }
 
-    /// A record that says this was met.
-    pub(super) fn content(&mut self, content: &Digest, position: &Position) -> Result<(), Error> {
+    /// A record was met whose calls would be sent; nothing is kept where records have keys, which tell them apart.
+    pub(super) fn record(&mut self, hasher: &impl BuildHasher, record: &Record) -> Result<(), Error> {
         if self.keyed {
             return Ok(());
         }
-        let place = self.place(position);
-        let hash = content.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        made(&mut self.contents)?.add(hash, place, "")
+        let place = self.place(&record.position);
+        made(&mut self.contents)?.add(said(hasher, &record.content), place, "")
     }
 
     /// A call that writes this was met.
@@ -113,6 +106,19 @@ fn repeated(sources: &BTreeMap<u32, Arc<str>>, repeats: Repeats) -> Repeated {
         times: repeats.times,
         spelled_differently: repeats.labels_differ,
         first: repeats.first.into_iter().map(thing).collect(),
+    }
+}
+
+/// A hash of what a record says, as it was written.
+fn said(hasher: &impl BuildHasher, content: &Content) -> u64 {
+    match content {
+        Content::Json(text) | Content::CellObject { text, .. } => hasher.hash_one(text),
+        Content::Cells { header, cells, .. } => {
+            let mut state = hasher.build_hasher();
+            header.names().hash(&mut state);
+            cells.iter().for_each(|cell| cell.hash(&mut state));
+            state.finish()
+        }
     }
 }
 

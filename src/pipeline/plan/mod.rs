@@ -4,6 +4,7 @@
 //! It changes nothing anywhere, and its memory does not grow with the input: what must be remembered of each record goes
 //! to temporary files. `diff` compares what would be sent with what is there.
 
+mod batches;
 mod compare;
 mod diff;
 mod estimate;

@@ -4,6 +4,7 @@
 
 use std::hash::RandomState;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,6 +20,7 @@ use crate::pipeline::task::{Plan as Sending, Task};
 use crate::record::{Identity, Inputs, Item, Position, Record, Unreadable};
 use crate::scratch;
 
+use super::batches::{Batches, Made, Member};
 use super::estimate::Estimating;
 use super::met::{Found, Met};
 use super::problems::Problems;
@@ -117,6 +119,7 @@ impl Plan {
             tally: Tally::default(),
             problems: Problems::default(),
             met: Met::new(keyed),
+            batches: mapping.batching().map(|batching| Batches::new(Arc::clone(batching))),
             hasher: RandomState::new(),
             broke_off: false,
         };
@@ -135,6 +138,8 @@ struct Planning<'m, T> {
     tally: Tally,
     problems: Problems,
     met: Met,
+    /// Where calls share requests.
+    batches: Option<Batches>,
     hasher: RandomState,
     broke_off: bool,
 }
@@ -149,13 +154,15 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
                 Item::Unreadable(unreadable) => self.unreadable(&unreadable)?,
             }
         }
+        if let Some(mut batches) = self.batches.take() {
+            batches.end().into_iter().for_each(|made| self.made(made));
+        }
         Ok(())
     }
 
     /// The way of a record, as in `Reading::admit`.
     fn record(&mut self, record: Record) -> Result<(), Ended> {
-        let hash = self.wants_content().then(|| record.content_hash());
-        let content = hash.map(shortened).unwrap_or_default();
+        let content = self.memory.as_ref().map(|_| shortened(record.content_hash())).unwrap_or_default();
         let mut seen = None;
         if self.memory.is_some() && !self.mapping.looks_first() {
             seen = self.look_up(by_position(&record.position), &content, &record.position)?;
@@ -194,12 +201,9 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
             Mapped::Invalid(invalid) => vec![Err(invalid)],
             Mapped::Calls(calls) => calls,
         };
-        self.calls(&record.position, seen, content, calls)
-    }
-
-    /// Its hash is asked for by a ledger, and to find records that say the same.
-    fn wants_content(&self) -> bool {
-        self.memory.is_some() || self.met.wants_content()
+        let sends = self.calls(&record.position, seen, content, calls)?;
+        // Where nothing is left of a record's calls, all of them were delivered.
+        if sends { Ok(self.met.record(&self.hasher, &record)?) } else { Ok(()) }
     }
 
     /// Asks what is known of a record; nothing where nothing is left to do with it.
@@ -231,16 +235,17 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
         let Some(seen) = self.look_up(by_position(position), &content, position)? else {
             return self.ends(Outcome::Skipped);
         };
-        self.calls(position, Some(seen), content, vec![Err(invalid)])
+        self.calls(position, Some(seen), content, vec![Err(invalid)]).map(drop)
     }
 
+    /// The calls of a record; true where some would be sent.
     fn calls(
         &mut self,
         position: &Position,
         seen: Option<(Identity, Sight)>,
         content: Digest,
         calls: Vec<Call>,
-    ) -> Result<(), Ended> {
+    ) -> Result<bool, Ended> {
         let Tasks { tasks, outcome, .. } = match (&mut self.memory, seen) {
             (Some(memory), Some((identity, sight))) => memory.tasks(&identity, &sight, content, calls),
             _ => fresh(calls),
@@ -251,7 +256,7 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
             let one = match task {
                 Task::Send(request, sending) => {
                     sends = true;
-                    self.call(position, index, *request, sending.replaces)?;
+                    self.call(position, index, *request, &sending)?;
                     Outcome::Delivered
                 }
                 Task::Doubt(..) => {
@@ -259,38 +264,72 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
                     Outcome::Unknown
                 }
                 Task::Invalid(invalid, _) => {
-                    let endpoint = self.mapping.endpoint();
-                    self.problems.add(position, &invalid, |field| {
-                        let place: Vec<&str> =
-                            field.split('.').map(|step| step.split('[').next().unwrap_or_default()).collect();
-                        endpoint.may_call().any(|template| template.is_sensitive(&place))
-                    });
+                    self.problem(position, &invalid);
                     Outcome::Invalid
                 }
                 Task::Skipped => Outcome::Skipped,
             };
             worst = worst.worst(one);
         }
-        // Where nothing is left of a record's calls, all of them were delivered.
-        if sends {
-            self.met.content(&content, position)?;
-        }
-        self.ends(worst)
+        self.ends(worst)?;
+        Ok(sends)
     }
 
+    fn problem(&mut self, position: &Position, invalid: &Invalid) {
+        let endpoint = self.mapping.endpoint();
+        self.problems.add(position, invalid, |field| {
+            let place: Vec<&str> =
+                field.split('.').map(|step| step.split('[').next().unwrap_or_default()).collect();
+            endpoint.may_call().any(|template| template.is_sensitive(&place))
+        });
+    }
+
+    /// A call that would be sent.
     fn call(
         &mut self,
         position: &Position,
         index: usize,
         request: Request,
-        changed: bool,
+        sending: &Sending,
     ) -> Result<(), Ended> {
-        self.tally.call(&request, changed);
         if let Some(written) = writes::written(&request, self.lane_is_own, &self.hasher) {
             self.met.write(&written, position)?;
         }
+        let changed = sending.replaces;
+        match &mut self.batches {
+            None => {
+                self.tally.call(&request, changed);
+                self.tally.requests_made(1);
+            }
+            Some(batches) => {
+                let (position, request) = (position.clone(), request.clone());
+                let made = batches.push(Member { position, request, changed, again: sending.maybe_applied });
+                made.into_iter().for_each(|made| self.made(made));
+            }
+        }
         let planned = Planned { position: position.clone(), index, request };
         if (self.take)(planned) { Ok(()) } else { Err(Ended::Enough) }
+    }
+
+    /// Calls that share requests, or of which none can be made.
+    fn made(&mut self, made: Made) {
+        match made.requests {
+            Ok(requests) => {
+                made.members.iter().for_each(|member| self.tally.call(&member.request, member.changed));
+                self.tally.requests_made(requests);
+            }
+            Err(invalid) => {
+                let mut last = None;
+                for Member { position, .. } in &made.members {
+                    self.problem(position, &invalid);
+                    if last.replace((position.input, position.number))
+                        != Some((position.input, position.number))
+                    {
+                        self.tally.turns_invalid();
+                    }
+                }
+            }
+        }
     }
 
     fn ends(&mut self, outcome: Outcome) -> Result<(), Ended> {

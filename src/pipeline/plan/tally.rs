@@ -1,7 +1,6 @@
 //! What a plan counts: records by what would become of them, calls by endpoint and effect.
 //!
-//! Every call that would be sent passes here once, in the order of the input. Whatever gathers calls into batches is to
-//! stand here: then requests are fewer than calls.
+//! It knows neither places nor reasons.
 
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use super::report::{CallCount, CallCounts, RecordCounts};
 pub(super) struct Tally {
     records: RecordCounts,
     calls: CallCounts,
+    requests: u64,
     /// There are as many as templates and their effects: few.
     of: Vec<(Option<Arc<EndpointTemplate>>, Effect, u64)>,
 }
@@ -53,6 +53,17 @@ impl Tally {
         }
     }
 
+    /// Counts requests that such calls make.
+    pub(super) fn requests_made(&mut self, requests: u64) {
+        self.requests += requests;
+    }
+
+    /// A record that was counted as one to send is invalid after all: no request can be made of it and others.
+    pub(super) fn turns_invalid(&mut self) {
+        self.records.to_send = self.records.to_send.saturating_sub(1);
+        self.records.invalid += 1;
+    }
+
     /// Counts a call that stays unknown.
     pub(super) fn doubt(&mut self) {
         self.calls.unknown += 1;
@@ -60,7 +71,7 @@ impl Tally {
 
     /// Requests that calls make.
     pub(super) fn requests(&self) -> u64 {
-        self.calls.to_send
+        self.requests
     }
 
     /// The counts.
