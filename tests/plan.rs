@@ -70,7 +70,7 @@ fn each_planted_problem_is_told_with_its_line() {
     let plan = told(&ran);
     assert_eq!(
         plan["records"],
-        json!({"read": 7, "to_send": 2, "invalid": 5, "filtered": 0, "skipped": 0, "unknown": 0})
+        json!({"read": 7, "to_send": 2, "invalid": 5, "filtered": 0, "skipped": 0, "unknown": 0, "changed": 0})
     );
     let problems: BTreeMap<String, (u64, Vec<u64>, &str)> = plan["problems"]
         .as_array()
@@ -145,7 +145,8 @@ fn as_text() {
 
 #[test]
 fn json_has_the_documented_members() {
-    let plan = as_json("create-room", PLANTED.replace("name,", "name,key,").replace(",ops", ""), 1);
+    let plan =
+        as_json("create-room --format csv", PLANTED.replace("name,", "name,key,").replace(",ops", ""), 1);
     let help = Program::new("plan").line("--help-all").run().exits(0).text().to_owned();
     let names = keys(&plan);
     assert_eq!(
@@ -172,8 +173,8 @@ fn json_has_the_documented_members() {
         assert!(help.contains(&format!("\n  {name} ")), "{name} is not documented:\n{help}");
     }
     for (of, members) in [
-        (&plan["records"], vec!["read", "to_send", "invalid", "filtered", "skipped", "unknown"]),
-        (&plan["calls"], vec!["to_send", "changed", "unknown", "by_endpoint"]),
+        (&plan["records"], vec!["read", "to_send", "invalid", "filtered", "skipped", "unknown", "changed"]),
+        (&plan["calls"], vec!["to_send", "unknown", "by_endpoint"]),
         (&plan["estimate"], vec!["requests", "rate_per_s", "at_least_s", "token_left_s"]),
         (&plan["identical_records"], vec!["things", "times", "spelled_differently", "first"]),
         (&plan["problems"][0], vec!["code", "field", "rule", "count", "first", "example", "message", "hint"]),
@@ -341,7 +342,7 @@ fn counted(plan: &Value, run: &Ran) {
     let names = ["to_send", "invalid", "filtered", "skipped", "unknown"];
     assert_eq!(names.map(of), expected, "{plan}\n{}", run.stderr);
     assert_eq!(plan["exit"], run.code);
-    assert_eq!(plan["calls"]["changed"].as_u64(), run.summary()["changed"].as_u64());
+    assert_eq!(plan["records"]["changed"].as_u64(), run.summary()["changed"].as_u64());
 }
 
 #[test]
@@ -547,11 +548,10 @@ fn what_is_wrong_with_the_command_is_refused_as_by_a_run() {
         ("create-room --as yaml", 2, "yaml"),
         ("create-room --format csv --map name=titel", 78, "titel"),
     ] {
-        plan(line)
-            .stdin(if line.contains("csv --map") { "title\na\n".to_owned() } else { input.clone() })
-            .run()
-            .exits(exit)
-            .says(says);
+        let table = line.contains("csv --map");
+        let input = if table { "title\na\n".to_owned() } else { input.clone() };
+        let ran = plan(line).stdin(input).run().exits(exit).says(says);
+        assert_eq!(ran.text(), "", "{line}");
     }
 }
 
@@ -579,4 +579,53 @@ fn text_is_plain_and_nothing_in_it_acts_on_a_terminal() {
     let ran = plan("update-room").stdin(input).run().exits(1);
     let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!ran.text().contains(acts), "{:?}", ran.text());
+}
+
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let of = |name: &str| {
+        let program = plan("create-room").stdin(jsonl([json!({"name": "a b"}), json!({"name": "c"})]));
+        program.env(name, "1").run().exits(1).text().to_owned()
+    };
+    assert!(of("CLICOLOR_FORCE").contains("\u{1b}["));
+    assert!(!of("NO_COLOR").contains('\u{1b}') && !of("X").contains('\u{1b}'));
+}
+
+#[test]
+fn calls_that_share_requests_are_counted_as_such() {
+    let server = Server::start(|_| Reply::ok());
+    let url = format!("{}/v2/items", server.origin());
+    let records = |n: u32| jsonl((0..n).map(|n| json!({"id": n, "shop": n % 2})));
+    for (line, input) in [
+        ("--batch 3", records(7)),
+        ("--batch 3 --batch-by .shop", records(12)),
+        ("--batch-as property:items --batch-bytes 64", records(20)),
+        ("--batch 2000", records(3000)),
+        ("", records(7)),
+    ] {
+        let before = server.received().len();
+        let program = plan("--as json").args(["--url", &url]).line(line).stdin(input.clone());
+        let told = told(&program.run().exits(0));
+        let ran = server.run(line).args(["--url", &url]).stdin(input.clone()).run().exits(0);
+        let sent = server.received().len() - before;
+        assert_eq!(told["estimate"]["requests"], sent, "{line}");
+        assert_eq!(told["calls"]["to_send"], ran.summary()["read"], "{line}");
+    }
+    let program = plan("--batch 3").args(["--url", &url]).stdin(records(7)).run().exits(0);
+    assert!(
+        program.text().contains("7 calls: 7 manual (non-idempotent), in 3 requests\n"),
+        "{}",
+        program.text()
+    );
+    // What no body can be made of is invalid, as in a run.
+    let program = plan("--as json --batch 3").args([
+        "--url",
+        &url,
+        "--batch-as",
+        "jq:if length < 3 then . else error(\"no\") end",
+    ]);
+    let told = told(&program.stdin(records(7)).run().exits(1));
+    assert_eq!((&told["records"]["invalid"], &told["records"]["to_send"]), (&json!(6), &json!(1)));
+    assert_eq!((&told["calls"]["to_send"], &told["estimate"]["requests"]), (&json!(1), &json!(1)));
+    assert_eq!(told["problems"][0]["count"], 6);
 }

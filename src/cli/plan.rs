@@ -2,7 +2,7 @@
 
 mod text;
 
-use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::time::SystemTime;
 
 use clap::Args;
@@ -18,6 +18,7 @@ use super::arguments::{
 };
 use super::emulator::{Bound, Embedded};
 use super::failure::Failure;
+use super::paint::Paint;
 use super::setup::Meaning;
 use super::wire::{self, Wire};
 use super::{book, log, setup};
@@ -26,8 +27,9 @@ use super::{book, log, setup};
 pub(super) const MORE: &str = "\
 `--as json` is one object:
   endpoint           the endpoint's id
-  records            read, to_send, invalid, filtered, skipped, unknown; they add up to read
-  calls              to_send, changed, unknown; by_endpoint: a list of endpoint, effect, calls
+  records            read, and what would become of them: to_send, invalid, filtered, skipped, unknown;
+                     changed: of these, what was delivered with another request
+  calls              to_send, unknown; by_endpoint: a list of endpoint, effect, calls
   problems           a list of code, field, rule, count, first (source, line, number), example, message, hint
   other_problems     how many are of further kinds: 100 are told apart
   left_out           a list of name, did_you_mean
@@ -90,7 +92,13 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         None => plan.run(|_| true),
         Some(differ) => compare(plan, differ, bound, &arguments)?,
     };
-    show(&report, arguments.form)?;
+    match &report.incomplete {
+        // It is not the input that is wrong.
+        Some(message) if report.exit == ExitCode::Configuration => {
+            return Err(Failure::configuration(&message.text).maybe_hint(message.hint.as_ref()));
+        }
+        _ => show(&report, arguments.form)?,
+    }
     if let Some(message) = &report.incomplete {
         log::problem(&message.text, message.hint.as_deref());
     }
@@ -183,10 +191,9 @@ fn compare(
 /// Writes the plan to stdout.
 fn show(report: &PlanReport, form: Form) -> Result<(), Failure> {
     let stdout = std::io::stdout();
-    let colours = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|word| word.is_empty());
     let mut out = BufWriter::new(stdout.lock());
     match form {
-        Form::Text => text::write(&mut out, report, colours)?,
+        Form::Text => text::write(&mut out, report, Paint::of_stdout())?,
         Form::Json => {
             serde_json::to_writer(&mut out, report).map_err(std::io::Error::from)?;
             writeln!(out)?;

@@ -11,21 +11,17 @@ use crate::ledger::printable;
 use crate::pipeline::report::{Answers, At, Kind, Repeated, Spelled};
 use crate::pipeline::{PlanReport, time_in_words, with_causes};
 
+use super::super::paint::{Hue, Paint};
+
 /// Kinds of problems, and names that were left out, that are told; `--as json` has more.
 const TOLD: usize = 20;
 
 /// Characters of a value that are shown.
 const VALUE: usize = 60;
 
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const BOLD: &str = "1";
-const DIM: &str = "2";
-
 /// Writes the plan.
-pub(super) fn write(out: &mut impl Write, report: &PlanReport, colours: bool) -> Result<()> {
-    let mut text = Text { out, colours };
+pub(super) fn write(out: &mut impl Write, report: &PlanReport, paint: Paint) -> Result<()> {
+    let mut text = Text { out, paint };
     text.counts(report)?;
     text.problems(report)?;
     if let Some(keys) = &report.duplicate_keys {
@@ -40,14 +36,14 @@ pub(super) fn write(out: &mut impl Write, report: &PlanReport, colours: bool) ->
         text.diff(answers)?;
     }
     for warning in &report.warnings {
-        text.line(&format!("{}: {warning}", text.painted(YELLOW, "warning")))?;
+        text.line(&format!("{}: {warning}", text.paint.text(Hue::Warn, "warning")))?;
     }
     Ok(())
 }
 
 struct Text<'o, W> {
     out: &'o mut W,
-    colours: bool,
+    paint: Paint,
 }
 
 impl<W: Write> Text<'_, W> {
@@ -55,31 +51,30 @@ impl<W: Write> Text<'_, W> {
         writeln!(self.out, "{line}")
     }
 
-    fn painted(&self, colour: &str, text: &str) -> String {
-        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
     /// A number with its word; coloured where it is not zero.
-    fn count(&self, count: u64, word: &str, colour: &str) -> String {
+    fn count(&self, count: u64, word: &str, hue: Hue) -> String {
         let text = format!("{count} {word}");
-        if count > 0 { self.painted(colour, &text) } else { text }
+        if count > 0 { self.paint.text(hue, &text) } else { text }
     }
 
     fn counts(&mut self, report: &PlanReport) -> Result<()> {
         let records = &report.records;
-        let mut parts = vec![self.count(records.to_send, "to send", GREEN)];
-        for (count, word, colour) in [
-            (records.invalid, "invalid", RED),
-            (records.unknown, "unknown", RED),
-            (records.skipped, "skipped", DIM),
-            (records.filtered, "filtered", DIM),
+        let mut parts = vec![self.count(records.to_send, "to send", Hue::Good)];
+        for (count, word, hue) in [
+            (records.invalid, "invalid", Hue::Bad),
+            (records.unknown, "unknown", Hue::Bad),
+            (records.skipped, "skipped", Hue::Quiet),
+            (records.filtered, "filtered", Hue::Quiet),
         ] {
             if count > 0 {
-                parts.push(self.count(count, word, colour));
+                parts.push(self.count(count, word, hue));
             }
         }
+        if records.changed > 0 {
+            parts.push(format!("{} changed since their delivery", records.changed));
+        }
         let head = format!("{}: {}", report.endpoint, numbered(records.read, "record"));
-        self.line(&format!("{} read: {}", self.painted(BOLD, &head), parts.join(", ")))?;
+        self.line(&format!("{} read: {}", self.paint.text(Hue::Title, &head), parts.join(", ")))?;
         let calls = &report.calls;
         let of: Vec<String> = calls
             .by_endpoint
@@ -90,9 +85,6 @@ impl<W: Write> Text<'_, W> {
         let mut line = format!("{}{of}", numbered(calls.to_send, "call"));
         if report.estimate.requests < calls.to_send {
             line.push_str(&format!(", in {}", numbered(report.estimate.requests, "request")));
-        }
-        if calls.changed > 0 {
-            line.push_str(&format!("; {} changed since their delivery", calls.changed));
         }
         if calls.unknown > 0 {
             line.push_str(&format!("; {} more may have been applied and stay unknown", calls.unknown));
@@ -108,16 +100,16 @@ impl<W: Write> Text<'_, W> {
         Ok(())
     }
 
-    fn heading(&mut self, text: &str, colour: &str) -> Result<()> {
+    fn heading(&mut self, text: &str, hue: Hue) -> Result<()> {
         self.line("")?;
-        self.line(&self.painted(colour, &format!("{text}:")))
+        self.line(&self.paint.text(hue, &format!("{text}:")))
     }
 
     fn problems(&mut self, report: &PlanReport) -> Result<()> {
         if report.problems.is_empty() {
             return Ok(());
         }
-        self.heading("problems", RED)?;
+        self.heading("problems", Hue::Bad)?;
         for kind in report.problems.iter().take(TOLD) {
             self.problem(kind)?;
         }
@@ -132,7 +124,7 @@ impl<W: Write> Text<'_, W> {
     fn problem(&mut self, kind: &Kind) -> Result<()> {
         self.line(&format!("  {} × {}", kind.count, printable(&kind.message)))?;
         let places: Vec<String> = kind.first.iter().map(place).collect();
-        self.line(&format!("      {}", self.painted(DIM, &listed(&places, kind.count))))?;
+        self.line(&format!("      {}", self.paint.text(Hue::Quiet, &listed(&places, kind.count))))?;
         match &kind.hint {
             Some(hint) => self.line(&format!("      hint: {}", printable(hint))),
             None => Ok(()),
@@ -143,7 +135,7 @@ impl<W: Write> Text<'_, W> {
         if repeated.things == 0 {
             return Ok(());
         }
-        self.heading(what, YELLOW)?;
+        self.heading(what, Hue::Warn)?;
         for thing in &repeated.first {
             let name = thing.first.first().map(|seen| printable(&seen.value).into_owned());
             let name = name.filter(|_| named).unwrap_or_else(|| "one record".to_owned());
@@ -158,7 +150,7 @@ impl<W: Write> Text<'_, W> {
                 })
                 .collect();
             self.line(&format!("  {name}: {} ×{how}", thing.times))?;
-            self.line(&format!("      {}", self.painted(DIM, &listed(&places, thing.times))))?;
+            self.line(&format!("      {}", self.paint.text(Hue::Quiet, &listed(&places, thing.times))))?;
         }
         let told: u64 = repeated.first.iter().map(|thing| thing.times).sum();
         let more = repeated.things - repeated.first.len() as u64;
@@ -181,7 +173,7 @@ impl<W: Write> Text<'_, W> {
                 None => format!("`{}`", printable(&one.name)),
             })
             .collect();
-        self.heading("left out, for the endpoint has no such parameter", YELLOW)?;
+        self.heading("left out, for the endpoint has no such parameter", Hue::Warn)?;
         let more = report.left_out.len().saturating_sub(TOLD);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         self.line(&format!("  {}{more}", names.join(", ")))?;
@@ -189,13 +181,13 @@ impl<W: Write> Text<'_, W> {
     }
 
     fn diff(&mut self, answers: &Answers) -> Result<()> {
-        self.heading("against what is there", BOLD)?;
+        self.heading("against what is there", Hue::Title)?;
         let parts = [
-            self.count(answers.create, "to create", GREEN),
-            self.count(answers.change, "to change", YELLOW),
-            self.count(answers.unchanged, "unchanged", DIM),
-            self.count(answers.missing, "missing", RED),
-            self.count(answers.unread, "not read", RED),
+            self.count(answers.create, "to create", Hue::Good),
+            self.count(answers.change, "to change", Hue::Warn),
+            self.count(answers.unchanged, "unchanged", Hue::Quiet),
+            self.count(answers.missing, "missing", Hue::Bad),
+            self.count(answers.unread, "not read", Hue::Bad),
         ];
         self.line(&format!("  {}", parts.join(", ")))?;
         let Some(spool) = &answers.calls.0 else { return Ok(()) };
@@ -206,11 +198,11 @@ impl<W: Write> Text<'_, W> {
     /// What one call would do; what would do nothing is only counted.
     fn answer(&mut self, told: &Value) -> Result<()> {
         let text = |name: &str| told[name].as_str().unwrap_or_default();
-        let (word, colour) = match text("answer") {
-            "create" => ("create", GREEN),
-            "change" => ("change", YELLOW),
-            "missing" => ("missing", RED),
-            "unread" => ("not read", RED),
+        let (word, hue) = match text("answer") {
+            "create" => ("create", Hue::Good),
+            "change" => ("change", Hue::Warn),
+            "missing" => ("missing", Hue::Bad),
+            "unread" => ("not read", Hue::Bad),
             _ => return Ok(()),
         };
         let at = At {
@@ -219,8 +211,8 @@ impl<W: Write> Text<'_, W> {
             number: told["number"].as_u64().unwrap_or_default(),
         };
         let (name, at) = (printable(text("name")), place(&at));
-        let word = self.painted(colour, &format!("{word:8}"));
-        self.line(&format!("  {word} {name}  {}", self.painted(DIM, &at)))?;
+        let word = self.paint.text(hue, &format!("{word:8}"));
+        self.line(&format!("  {word} {name}  {}", self.paint.text(Hue::Quiet, &at)))?;
         for change in told["changes"].as_array().into_iter().flatten() {
             let field = printable(change["field"].as_str().unwrap_or_default());
             let line = match change["sensitive"].as_bool() {

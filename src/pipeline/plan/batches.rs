@@ -17,8 +17,6 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 pub(super) struct Member {
     pub(super) position: Position,
     pub(super) request: Request,
-    /// Another request was delivered for it before.
-    pub(super) changed: bool,
     /// An earlier run may have had it applied.
     pub(super) again: bool,
 }

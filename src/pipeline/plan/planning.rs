@@ -246,10 +246,13 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
         content: Digest,
         calls: Vec<Call>,
     ) -> Result<bool, Ended> {
-        let Tasks { tasks, outcome, .. } = match (&mut self.memory, seen) {
+        let Tasks { tasks, outcome, changed } = match (&mut self.memory, seen) {
             (Some(memory), Some((identity, sight))) => memory.tasks(&identity, &sight, content, calls),
             _ => fresh(calls),
         };
+        if changed {
+            self.tally.changed();
+        }
         let mut worst = outcome;
         let mut sends = false;
         for (index, task) in tasks {
@@ -295,15 +298,14 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
         if let Some(written) = writes::written(&request, self.lane_is_own, &self.hasher) {
             self.met.write(&written, position)?;
         }
-        let changed = sending.replaces;
         match &mut self.batches {
             None => {
-                self.tally.call(&request, changed);
+                self.tally.call(&request);
                 self.tally.requests_made(1);
             }
             Some(batches) => {
                 let (position, request) = (position.clone(), request.clone());
-                let made = batches.push(Member { position, request, changed, again: sending.maybe_applied });
+                let made = batches.push(Member { position, request, again: sending.maybe_applied });
                 made.into_iter().for_each(|made| self.made(made));
             }
         }
@@ -315,7 +317,7 @@ impl<T: FnMut(Planned) -> bool> Planning<'_, T> {
     fn made(&mut self, made: Made) {
         match made.requests {
             Ok(requests) => {
-                made.members.iter().for_each(|member| self.tally.call(&member.request, member.changed));
+                made.members.iter().for_each(|member| self.tally.call(&member.request));
                 self.tally.requests_made(requests);
             }
             Err(invalid) => {

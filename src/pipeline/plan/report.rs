@@ -15,7 +15,7 @@ use crate::scratch::Spool;
 pub struct PlanReport {
     /// The endpoint's id, or `manual`.
     pub endpoint: String,
-    /// Records by what would become of them; they add up to `read`.
+    /// Records by what would become of them, which add up to `read`.
     pub records: RecordCounts,
     /// Calls by what would become of them.
     pub calls: CallCounts,
@@ -62,6 +62,8 @@ pub struct RecordCounts {
     pub skipped: u64,
     /// The ledger says that a call may have been applied, and must not be repeated.
     pub unknown: u64,
+    /// Of these, whatever becomes of them: another request was delivered before.
+    pub changed: u64,
 }
 
 /// Calls.
@@ -69,8 +71,6 @@ pub struct RecordCounts {
 pub struct CallCounts {
     /// Those that would be sent.
     pub to_send: u64,
-    /// Those of them that would be sent over one that was delivered, for their request has changed.
-    pub changed: u64,
     /// Those that stay unknown.
     pub unknown: u64,
     /// Those that would be sent, by endpoint and effect.

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     records: RecordCounts,
     calls: CallCounts,
     requests: u64,
+    /// Records that turned invalid.
+    turned: u64,
     /// There are as many as templates and their effects: few.
     of: Vec<(Option<Arc<EndpointTemplate>>, Effect, u64)>,
 }
@@ -37,10 +39,14 @@ impl Tally {
         *count += 1;
     }
 
-    /// Counts a call that would be sent; `changed` where another request was delivered for it before.
-    pub(super) fn call(&mut self, request: &Request, changed: bool) {
+    /// Counts a delivered record whose request has changed since.
+    pub(super) fn changed(&mut self) {
+        self.records.changed += 1;
+    }
+
+    /// Counts a call that would be sent.
+    pub(super) fn call(&mut self, request: &Request) {
         self.calls.to_send += 1;
-        self.calls.changed += u64::from(changed);
         let is_same = |template: &Option<Arc<EndpointTemplate>>| match (template, &request.template) {
             (Some(known), Some(template)) => Arc::ptr_eq(known, template),
             (known, template) => known.is_none() && template.is_none(),
@@ -60,8 +66,8 @@ impl Tally {
 
     /// A record that was counted as one to send is invalid after all: no request can be made of it and others.
     pub(super) fn turns_invalid(&mut self) {
-        self.records.to_send = self.records.to_send.saturating_sub(1);
-        self.records.invalid += 1;
+        // The record at hand may not have been counted yet.
+        self.turned += 1;
     }
 
     /// Counts a call that stays unknown.
@@ -81,8 +87,12 @@ impl Tally {
             effect: effect.as_str(),
             calls,
         };
+        let mut records = self.records;
+        let turned = self.turned.min(records.to_send);
+        records.to_send -= turned;
+        records.invalid += turned;
         let mut by_endpoint: Vec<CallCount> = self.of.into_iter().map(count).collect();
         by_endpoint.sort_by(|a, b| (&a.endpoint, a.effect).cmp(&(&b.endpoint, b.effect)));
-        (self.records, CallCounts { by_endpoint, ..self.calls })
+        (records, CallCounts { by_endpoint, ..self.calls })
     }
 }
