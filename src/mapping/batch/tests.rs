@@ -171,10 +171,13 @@ fn an_answer_has_one_result_for_each_record() {
 /// A record of the property below: its group, its lanes, how long its body is.
 type Row = (u8, [Option<u8>; 3], usize);
 
+type Members = Vec<(usize, Row)>;
+
 /// What the collector is to do, said as slowly as can be.
 #[derive(Default)]
 struct Naive {
-    open: Vec<(u8, u64, Vec<(usize, Row)>)>,
+    /// Their group, when the first of them came, and they themselves.
+    open: Vec<(u8, u64, Members)>,
     gone: Vec<Vec<usize>>,
 }
 
