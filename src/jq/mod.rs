@@ -60,6 +60,11 @@ impl Program {
 
     /// Runs the program on one value. The first error is the last item.
     pub fn run(&self, input: Val) -> impl Iterator<Item = Result<Val, String>> {
+        self.run_up_to(MAX_OUTPUTS, input)
+    }
+
+    /// The same where another number of outputs is the most there may be.
+    pub fn run_up_to(&self, most: usize, input: Val) -> impl Iterator<Item = Result<Val, String>> {
         let ctx = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
         let mut outputs = self.filter.id.run((ctx, input));
         let mut count = 0;
@@ -72,8 +77,8 @@ impl Program {
             // is the end of this record, not of the run.
             let next = match catch_unwind(AssertUnwindSafe(|| outputs.next())) {
                 Ok(None) => return None,
-                Ok(Some(Ok(value))) if count < MAX_OUTPUTS => Ok(value),
-                Ok(Some(Ok(_))) => Err(format!("more than {MAX_OUTPUTS} outputs")),
+                Ok(Some(Ok(value))) if count < most => Ok(value),
+                Ok(Some(Ok(_))) => Err(format!("more than {most} outputs")),
                 Ok(Some(Err(exception))) => Err(match exception.get_err() {
                     Ok(error) => value::error_text(error),
                     Err(_) => "the program stopped itself".to_owned(),

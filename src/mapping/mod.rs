@@ -24,7 +24,7 @@ pub mod sample;
 mod target;
 mod trace;
 
-pub use batch::{BatchOptions, Batching, Collector, Group};
+pub use batch::{BatchOptions, Batching, Collector, Group, Place as BatchPlace};
 pub use confine::{PatternError, UrlPattern};
 pub use endpoint::Endpoint;
 pub use invalid::Invalid;
@@ -199,11 +199,12 @@ impl Mapping {
         }
         let Looked { object, value } = looked;
         let order = match &self.order {
-            OrderRule::By(program) => name_by(program, "--order-by", value.as_ref())?,
+            OrderRule::By(program) => first_of(program, "--order-by", value.as_ref())?.map(into_text),
             _ => None,
         };
         let group = match &self.batch_by {
-            Some(program) => name_by(program, "--batch-by", value.as_ref())?,
+            // As JSON: a text of digits is no number.
+            Some(program) => first_of(program, "--batch-by", value.as_ref())?.map(|value| value.to_string()),
             None => None,
         };
         let mut draft = Draft::new(&self.endpoint, self.empty, cells, self.infer_types);
@@ -299,15 +300,16 @@ impl Mapping {
     }
 }
 
-/// The first output of a program over the record, as the name of what it belongs to.
-fn name_by(program: &Program, option: &str, value: Option<&jq::Val>) -> Result<Option<String>, Invalid> {
+/// The first output of a program over the record, which says what it belongs to.
+fn first_of(program: &Program, option: &str, value: Option<&jq::Val>) -> Result<Option<Value>, Invalid> {
     let first = program.run(value.cloned().unwrap_or_default()).next();
     let output = first.transpose().and_then(|output| output.map(|output| jq::to_json(&output)).transpose());
-    match output.map_err(|error| Invalid::program(option, &error))? {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Ok(Some(other.to_string())),
-    }
+    let output = output.map_err(|error| Invalid::program(option, &error))?;
+    Ok(output.filter(|value| !value.is_null()))
+}
+
+fn into_text(value: Value) -> String {
+    if let Value::String(text) = value { text } else { value.to_string() }
 }
 
 fn bodies(program: &Program, value: jq::Val) -> Result<Vec<Value>, Invalid> {

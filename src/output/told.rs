@@ -2,7 +2,7 @@
 //!
 //! It knows the shape of our events and copies nothing: what it holds are pieces of the line.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::outcome::Outcome;
@@ -36,7 +36,7 @@ struct Data<'l> {
 struct Subject<'l> {
     #[serde(borrow)]
     record: Option<&'l RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "there")]
     result: Option<&'l RawValue>,
 }
 
@@ -44,6 +44,11 @@ struct Subject<'l> {
 struct Response<'l> {
     #[serde(borrow)]
     body: &'l RawValue,
+}
+
+/// A result that is null is one.
+fn there<'de: 'l, 'l, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'l RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'l> Subject<'l> {

@@ -5,17 +5,15 @@
 
 use std::sync::atomic::Ordering;
 
-use serde_json::Value;
-
-use crate::call::{Call, CallError, Settled};
+use crate::call::{Call, Settled};
 use crate::failpoint;
-use crate::ledger::Entry;
 use crate::mapping::{Batching, Invalid, Request};
 use crate::outcome::Outcome;
 use crate::output::{Event, Kept, Share, Subject, batch_event_id};
 
 use super::board::Work;
 use super::intents::BatchIntents;
+use super::says::{Say, outcomes, says};
 use super::settlement::{entry, unkept};
 use super::task::{Invalidity, Plan, Task};
 use super::work::{Workshop, call_id, cost, needs_intent, time};
@@ -28,25 +26,23 @@ const FRUITLESS: u32 = 2;
 
 /// What became of a batch, or of a part of it.
 enum Part {
-    /// It ended; true where some record of it was delivered.
-    Ended(bool),
-    /// It was refused as a whole, and its halves may fare better.
-    Halves(Vec<Work>, Vec<Work>),
+    Ended(Ended),
+    /// Its halves may fare better: the whole was refused, or is longer than it may be.
+    Halves {
+        first: Vec<Work>,
+        second: Vec<Work>,
+        is_refused: bool,
+    },
 }
 
-/// What is to be told of some records of a batch.
-struct Say {
-    outcome: Outcome,
-    /// Which of the records; at least one.
-    members: Vec<usize>,
-    /// What the answer says of each of them.
-    results: Option<Vec<Value>>,
-    /// Which of the batch's calls it is about.
-    call: usize,
-    error: Option<CallError>,
+/// How much of a batch was delivered.
+#[derive(Clone, Copy, Default)]
+struct Ended {
+    some: bool,
+    all: bool,
 }
 
-/// The same as an event.
+/// What is to be told, as an event.
 struct Telling {
     say: Say,
     id: String,
@@ -62,45 +58,47 @@ impl Workshop {
         let Some(batching) = self.batches.as_ref().map(|batches| batches.batching.clone()) else {
             return false;
         };
-        let (mut parts, mut is_apart, mut is_fruitful, mut is_whole) = (vec![members], false, false, true);
+        let (mut parts, mut is_apart) = (vec![members], false);
+        let mut ended = Ended { some: false, all: true };
         while let Some(part) = parts.pop() {
-            match self.send_part(&batching, part).await {
-                Part::Ended(is_delivered) => {
-                    is_fruitful |= is_delivered;
-                    is_whole &= is_delivered;
+            // What has been worth while so far is brought to its end.
+            let bisects = self.bisects(ended.some);
+            match self.send_part(&batching, part, bisects).await {
+                Part::Ended(part) => {
+                    ended.some |= part.some;
+                    ended.all &= part.all;
                 }
-                Part::Halves(first, second) => {
-                    is_apart = true;
+                Part::Halves { first, second, is_refused } => {
+                    is_apart |= is_refused;
                     parts.extend([second, first]);
                 }
             }
         }
-        if is_fruitful {
-            self.fruitless.store(0, Ordering::Relaxed);
-        } else if is_apart && self.fruitless.fetch_add(1, Ordering::Relaxed) + 1 == FRUITLESS {
-            tracing::info!(
-                "{FRUITLESS} refused batches in a row held no record that is welcome: from here on a refused batch is \
-                 not sent again in halves"
-            );
-        }
-        is_whole && !is_apart
+        self.note_fruit(is_apart, ended.some);
+        ended.all && !is_apart
     }
 
     /// Sends a call of several records as it was recorded, which cannot be taken apart. True where it was delivered.
     pub(super) async fn send_recorded(&self, members: Vec<Work>) -> bool {
         let Some(request) = members.first().and_then(request).cloned() else { return false };
-        matches!(self.send_calls(None, members, &[request]).await, Part::Ended(true))
+        matches!(
+            self.send_calls(None, members, &[request], false).await,
+            Part::Ended(Ended { all: true, .. })
+        )
     }
 
-    async fn send_part(&self, batching: &Batching, members: Vec<Work>) -> Part {
+    async fn send_part(&self, batching: &Batching, members: Vec<Work>, bisects: bool) -> Part {
         let calls = match batching.assemble(&members.iter().filter_map(request).collect::<Vec<_>>()) {
             Ok(calls) => calls,
             Err(invalid) => {
                 self.refuse_all(&members, &invalid).await;
-                return Part::Ended(false);
+                return Part::Ended(Ended::default());
             }
         };
-        self.send_calls(Some(batching), members, &calls).await
+        if members.len() > 1 && batching.is_too_long(&calls) {
+            return halves(members, false);
+        }
+        self.send_calls(Some(batching), members, &calls, bisects).await
     }
 
     async fn send_calls(
@@ -108,6 +106,7 @@ impl Workshop {
         batching: Option<&Batching>,
         mut members: Vec<Work>,
         calls: &[Request],
+        bisects: bool,
     ) -> Part {
         let mut intents = self.intents(&members);
         let maybe_applied = members.iter().filter_map(plan).any(|plan| plan.maybe_applied);
@@ -115,12 +114,15 @@ impl Workshop {
         for (index, request) in calls.iter().enumerate() {
             let settled = self.sender.send(Call { maybe_applied, ..Call::of(request) }, &mut intents).await;
             failpoint::reached("after-answer");
-            let may_part = index == 0 && members.len() > 1 && batching.is_some() && self.bisects();
+            let may_part = index == 0 && members.len() > 1 && bisects;
             if may_part && is_refused(&settled) {
-                intents.refused().await;
                 self.board.tally().call(cost(&settled));
-                let second = members.split_off(members.len().div_ceil(2));
-                return Part::Halves(members, second);
+                if settled.maybe_applied {
+                    carry(&mut members, &settled);
+                } else {
+                    intents.refused().await;
+                }
+                return halves(members, true);
             }
             intents.ended(settled.outcome == Outcome::Delivered || settled.maybe_applied);
             ends.push(settled);
@@ -128,9 +130,23 @@ impl Workshop {
         self.settle_part(batching, &members, calls, ends).await
     }
 
-    fn bisects(&self) -> bool {
+    fn bisects(&self, is_fruitful: bool) -> bool {
         self.batches.as_ref().is_some_and(|batches| batches.bisects)
-            && self.fruitless.load(Ordering::Relaxed) < FRUITLESS
+            && (is_fruitful || self.fruitless.load(Ordering::Relaxed) < FRUITLESS)
+    }
+
+    /// Counts batches in a row that were taken apart for nothing; once there were enough, nothing is counted any more.
+    fn note_fruit(&self, is_apart: bool, is_fruitful: bool) {
+        let before = self.fruitless.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| {
+            let after = if is_fruitful { 0 } else { before + u32::from(is_apart) };
+            (before < FRUITLESS && after != before).then_some(after)
+        });
+        if before == Ok(FRUITLESS - 1) && !is_fruitful {
+            tracing::info!(
+                "{FRUITLESS} refused batches in a row held no record that is welcome: from here on a refused batch is \
+                 not sent again in halves"
+            );
+        }
     }
 
     fn intents(&self, members: &[Work]) -> BatchIntents<'_> {
@@ -139,16 +155,19 @@ impl Workshop {
             _ => false,
         });
         let scribe = self.scribe.as_ref().filter(|_| needed);
-        let of_each = members.iter().filter_map(|work| Some((call_id(work), plan(work)?.clone())));
+        let of_each = members.iter().filter_map(|work| Some((call_id(work), plan(work)?)));
         BatchIntents::new(scribe, of_each)
     }
 
     /// No body could be made of them.
     async fn refuse_all(&self, members: &[Work], invalid: &Invalid) {
         for work in members {
-            let generation = plan(work).map_or(0, |plan| plan.generation);
-            let entry = plan(work).and_then(|plan| entry_of_unsent(work, plan));
-            self.refuse(work, invalid, &Invalidity { generation, entry }).await;
+            let Some(plan) = plan(work) else { continue };
+            let invalidity = plan.unsent.as_deref().cloned().unwrap_or_else(|| Invalidity {
+                generation: plan.generation,
+                entry: entry(work, plan, Outcome::Invalid, (plan.maybe_applied, None)),
+            });
+            self.refuse(work, invalid, &invalidity).await;
         }
     }
 
@@ -159,14 +178,9 @@ impl Workshop {
         calls: &[Request],
         mut ends: Vec<Settled>,
     ) -> Part {
-        keep_doubts(calls, &mut ends);
-        let tellings: Vec<Telling> = ends
-            .iter()
-            .enumerate()
-            .flat_map(|(call, end)| tell_call(batching, (call, calls), end, members.len()))
-            .map(|say| self.telling(members, say))
-            .collect();
-        let outcomes = worst(members.len(), &tellings);
+        let says = says(batching, calls, &mut ends, members.len());
+        let outcomes = outcomes(&says, members.len());
+        let tellings: Vec<Telling> = says.into_iter().map(|say| self.telling(members, say)).collect();
         let kept = self
             .keep_all(
                 members,
@@ -185,7 +199,7 @@ impl Workshop {
             };
             self.count(work, outcome, None);
         }
-        let Ok(kept) = kept else { return Part::Ended(false) };
+        let Ok(kept) = kept else { return Part::Ended(Ended::default()) };
         for (index, telling) in tellings.iter().enumerate() {
             if let Some(error) =
                 telling.say.error.as_ref().filter(|_| telling.say.outcome != Outcome::Pending)
@@ -201,7 +215,8 @@ impl Workshop {
             };
             self.tell(&self.event(telling, calls, &ends), kept).await;
         }
-        Part::Ended(outcomes.iter().all(|outcome| *outcome == Outcome::Delivered))
+        let is_delivered = |outcome: &Outcome| *outcome == Outcome::Delivered;
+        Part::Ended(Ended { some: outcomes.iter().any(is_delivered), all: outcomes.iter().all(is_delivered) })
     }
 
     fn telling(&self, members: &[Work], say: Say) -> Telling {
@@ -256,11 +271,16 @@ impl Workshop {
         events: &[Event<'_>],
     ) -> Result<Option<Vec<Kept>>, NotKept> {
         let Some(scribe) = &self.scribe else { return Ok(None) };
-        let maybe_applied = ends.iter().any(|end| end.maybe_applied);
+        let (maybe_applied, is_held) = (
+            ends.iter().any(|end| end.maybe_applied),
+            ends.iter().any(|end| end.outcome == Outcome::Delivered),
+        );
         let first_attempt = ends.iter().filter_map(|end| end.first_attempt).min();
         let of_one = |(work, outcome): (&Work, &Outcome)| {
             let plan = plan(work)?;
-            let left = (maybe_applied, plan.first_attempt.and_then(time).or(first_attempt));
+            // Delivered, and nothing is known of this one.
+            let in_doubt = is_held && matches!(outcome, Outcome::Unknown | Outcome::Failed);
+            let left = (maybe_applied || in_doubt, plan.first_attempt.and_then(time).or(first_attempt));
             Some((call_id(work), entry(work, plan, *outcome, left)?))
         };
         let entries: Vec<_> = members.iter().zip(outcomes).filter_map(of_one).collect();
@@ -291,116 +311,27 @@ impl Workshop {
 /// The ledger has failed, and the run stops.
 struct NotKept;
 
-/// Where a part of what must not be repeated may have been applied, and another part was not, it cannot be told which
-/// records are done: none of them may be sent again blindly.
-fn keep_doubts(calls: &[Request], ends: &mut [Settled]) {
-    let may_be_held = |end: &Settled| end.outcome == Outcome::Delivered || end.maybe_applied;
-    let in_part = ends.iter().any(may_be_held) && !ends.iter().all(|end| end.outcome == Outcome::Delivered);
-    if ends.len() < 2 || !in_part || calls.iter().all(|call| call.effect.may_repeat()) {
-        return;
-    }
-    for end in ends.iter_mut().filter(|end| end.outcome != Outcome::Delivered) {
-        end.outcome = Outcome::Unknown;
-        let error =
-            end.error.get_or_insert_with(|| ours("stopped", "the run stopped before this call was sent"));
-        error.message.push_str("; another call with the same records may have been applied");
-    }
-}
-
-/// What is to be told of one call: one event, or one for those records that the answer refuses and one for the others.
-fn tell_call(
-    batching: Option<&Batching>,
-    (call, calls): (usize, &[Request]),
-    end: &Settled,
-    of: usize,
-) -> Vec<Say> {
-    let all = || (0..of).collect();
-    let as_it_ended =
-        || Say { outcome: end.outcome, members: all(), results: None, call, error: end.error.clone() };
-    let Some(response) = end.response.as_ref().filter(|_| end.outcome == Outcome::Delivered) else {
-        return vec![as_it_ended()];
-    };
-    let results = match batching.and_then(|batching| batching.results(&response.body, of)) {
-        None => return vec![as_it_ended()],
-        Some(_) if calls.len() > 1 => Err("the batch makes several calls".to_owned()),
-        Some(results) => results,
-    };
-    let results = match results {
-        Ok(results) => results,
-        Err(why) => {
-            let may_repeat = calls[call].effect.may_repeat();
-            let message =
-                format!("delivered, but what became of each record cannot be told: `--batch-results`: {why}");
-            let outcome = if may_repeat { Outcome::Failed } else { Outcome::Unknown };
-            return vec![Say { outcome, error: Some(ours("batch_results", message)), ..as_it_ended() }];
-        }
-    };
-    let (refused, welcome): (Vec<_>, Vec<_>) =
-        results.into_iter().enumerate().partition(|(_, result)| refusal(result).is_some());
-    let mut says = Vec::with_capacity(2);
-    if !welcome.is_empty() {
-        let (members, results) = welcome.into_iter().unzip();
-        says.push(Say { members, results: Some(results), ..as_it_ended() });
-    }
-    if !refused.is_empty() {
-        let first = refused.first().and_then(|(_, result)| refusal(result)).unwrap_or_default();
-        let message = format!("the answer refuses {} of {of} records, the first: {first}", refused.len());
-        let (members, results) = refused.into_iter().unzip();
-        let error = Some(ours("batch_result", message));
-        says.push(Say { outcome: Outcome::Rejected, members, results: Some(results), call, error });
-    }
-    says
-}
-
-/// How a batch of one record ended by what its answer says of that record, and what it says.
-#[must_use]
-pub fn of_one(batching: &Batching, request: &Request, end: Settled) -> (Settled, Option<Value>) {
-    match tell_call(Some(batching), (0, std::slice::from_ref(request)), &end, 1).pop() {
-        Some(Say { outcome, error, results, .. }) => {
-            (Settled { outcome, error, ..end }, results.unwrap_or_default().pop())
-        }
-        None => (end, None),
-    }
-}
-
-/// Why a result of one record is none that it was delivered with; by the rule for whole answers.
-fn refusal(result: &Value) -> Option<String> {
-    match result.get("error")? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Object(error) if !error.is_empty() => {
-            let message = error.get("message").or_else(|| error.get("reason")).and_then(Value::as_str);
-            Some(message.map_or_else(|| Value::Object(error.clone()).to_string(), str::to_owned))
-        }
-        _ => None,
-    }
-}
-
-/// The worst of what each record's calls ended with.
-fn worst(members: usize, tellings: &[Telling]) -> Vec<Outcome> {
-    let mut outcomes = vec![Outcome::Filtered; members];
-    for say in tellings.iter().map(|telling| &telling.say) {
-        say.members.iter().for_each(|member| outcomes[*member] = outcomes[*member].worst(say.outcome));
-    }
-    outcomes
-}
-
-/// Refused as a whole, for what the body says, and surely not applied.
+/// Refused as a whole, for what the body says. What may have been applied before that is only so where it may be applied
+/// once more; else it would be unknown.
 fn is_refused(end: &Settled) -> bool {
     let status = end.response.as_ref().map(|response| response.status);
-    end.outcome == Outcome::Rejected && !end.maybe_applied && status.is_some_and(|s| REFUSALS.contains(&s))
+    end.outcome == Outcome::Rejected && status.is_some_and(|s| REFUSALS.contains(&s))
 }
 
-/// What the ledger keeps of a record that was not sent. What an earlier run did, or may have done, stays.
-fn entry_of_unsent(work: &Work, plan: &Plan) -> Option<Entry> {
-    if plan.maybe_applied || plan.replaces {
-        None
-    } else {
-        entry(work, plan, Outcome::Invalid, (false, None))
+fn halves(mut members: Vec<Work>, is_refused: bool) -> Part {
+    let second = members.split_off(members.len().div_ceil(2));
+    Part::Halves { first: members, second, is_refused }
+}
+
+/// An attempt with all of them may have been applied: that is true of each.
+fn carry(members: &mut [Work], end: &Settled) {
+    let left = end.first_attempt.and_then(|at| jiff::Timestamp::try_from(at).ok());
+    for work in members {
+        if let Task::Send(_, plan) = &mut work.task {
+            plan.maybe_applied = true;
+            plan.first_attempt = plan.first_attempt.or(left.map(jiff::Timestamp::as_millisecond));
+        }
     }
-}
-
-fn ours(code: &str, message: impl Into<String>) -> CallError {
-    CallError { code: code.to_owned(), name: None, message: message.into(), details: None }
 }
 
 fn request(work: &Work) -> Option<&Request> {

@@ -2,6 +2,7 @@
 //!
 //! It knows no I/O. Every record that was counted as read is counted once more when it ends, here and nowhere else.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
@@ -79,6 +80,14 @@ impl Work {
         let written = self.task.request().and_then(|request| request.lane.as_deref());
         [written, self.job.subject.identity.key().filter(|_| self.job.in_key_lane)]
     }
+
+    /// The same, and that of its record where it has several calls: they may be in different batches.
+    pub(super) fn batch_lanes(&self) -> [Option<Cow<'_, str>>; 3] {
+        let position = &self.job.subject.position;
+        let own = (self.job.of > 1).then(|| format!("{} {}", position.input, position.number).into());
+        let [written, key] = self.lanes().map(|lane| lane.map(Cow::Borrowed));
+        [written, key, own]
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -101,6 +110,8 @@ pub(super) struct Board {
     lanes: Mutex<Lanes<Load>>,
     /// Locked before the lanes, so that groups are admitted in the order in which they are taken.
     gathering: Option<Mutex<Gathering>>,
+    /// Calls that can be in flight at once.
+    slots: usize,
     ready: mpsc::UnboundedSender<(Ticket, Load)>,
     progress: Progress,
     reader: Mutex<Reader>,
@@ -117,11 +128,13 @@ impl Board {
     pub(super) fn new(
         progress: Progress,
         gathering: Option<Gathering>,
+        slots: usize,
     ) -> (Self, mpsc::UnboundedReceiver<(Ticket, Load)>) {
         let (ready, queue) = mpsc::unbounded_channel();
         let board = Self {
             lanes: Mutex::default(),
             gathering: gathering.map(Mutex::new),
+            slots,
             ready,
             progress,
             reader: Mutex::new(Reader::Busy),
@@ -177,6 +190,9 @@ impl Board {
     pub(super) fn admit(&self, job: &Arc<Job>, tasks: Vec<(usize, Task)>) {
         let mut gathering = self.gathering.as_ref().map(hold);
         let mut lanes = hold(&self.lanes);
+        if let Some(gathering) = &mut gathering {
+            gathering.is_all_there_is = false;
+        }
         let mut previous = None;
         let mut began = false;
         for (index, task) in tasks {
@@ -199,9 +215,13 @@ impl Board {
 
     fn admit_load(&self, lanes: &mut Lanes<Load>, load: Load, previous: Option<Ticket>) -> Ticket {
         let (ticket, go) = match &load {
-            Load::One(work) => lanes.admit([lanes.lanes(work.lanes())], previous, load),
+            Load::One(work) => {
+                let [written, key] = work.lanes();
+                lanes.admit([lanes.lanes([written, key, None])], previous, load)
+            }
             Load::Batch(members) | Load::Recorded(members) => {
-                let of_all: Vec<_> = members.iter().map(|work| lanes.lanes(work.lanes())).collect();
+                let of_one = |work: &Work| lanes.lanes(work.batch_lanes().each_ref().map(Option::as_deref));
+                let of_all: Vec<_> = members.iter().map(of_one).collect();
                 lanes.admit(of_all, previous, load)
             }
         };
@@ -224,6 +244,24 @@ impl Board {
         let mut lanes = hold(&self.lanes);
         while let Some(members) = gathering.take(all) {
             self.admit_load(&mut lanes, Load::Batch(members), None);
+        }
+    }
+
+    /// The reader has no room for another record: who waits for others may wait in vain. They go as slots get free, and
+    /// no sooner, so that calls are as full as they can be.
+    pub(super) fn reader_is_full(&self) {
+        let Some(gathering) = &self.gathering else { return };
+        let mut gathering = hold(gathering);
+        gathering.is_all_there_is = true;
+        self.fill_slots(&mut gathering, &mut hold(&self.lanes));
+    }
+
+    fn fill_slots(&self, gathering: &mut Gathering, lanes: &mut Lanes<Load>) {
+        while gathering.is_all_there_is
+            && lanes.len() < self.slots
+            && let Some(members) = gathering.take(true)
+        {
+            self.admit_load(lanes, Load::Batch(members), None);
         }
     }
 
@@ -255,10 +293,14 @@ impl Board {
 
     /// Lets those go that waited for this call.
     pub(super) fn settle(&self, ticket: Ticket) {
+        let mut gathering = self.gathering.as_ref().map(hold);
         let mut lanes = hold(&self.lanes);
         lanes.settle(ticket, |ticket, load| {
             let _ = self.ready.send((ticket, load));
         });
+        if let Some(gathering) = &mut gathering {
+            self.fill_slots(gathering, &mut lanes);
+        }
         if lanes.is_empty() {
             self.changed.notify_one();
         }

@@ -6,23 +6,29 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::mapping::{Batching, Collector};
+use crate::mapping::{BatchPlace, Batching, Collector};
 
 use super::board::Work;
 use super::task::Task;
+
+/// Longer than any run; a clock cannot be asked for any time whatever.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Gathering {
     collector: Collector<Work>,
     wait: Duration,
+    /// The reader has no room for another record.
+    pub(super) is_all_there_is: bool,
     /// Times are counted from here.
     start: Instant,
 }
 
 impl Gathering {
     pub(super) fn new(batching: &Batching, wait: Duration) -> Self {
-        Self { collector: batching.collector(), wait, start: Instant::now() }
+        let (collector, wait) = (batching.collector(), wait.min(LONGEST));
+        Self { collector, wait, is_all_there_is: false, start: Instant::now() }
     }
 
     /// True for what is to be sent: the rest is told of each record by itself.
@@ -32,19 +38,15 @@ impl Gathering {
 
     /// Hands groups to `full` that are to go now. True where nobody waited before, and somebody does now.
     pub(super) fn push(&mut self, work: Work, mut full: impl FnMut(Vec<Work>)) -> bool {
+        let Task::Send(request, plan) = &work.task else {
+            full(vec![work]);
+            return false;
+        };
         let was_empty = self.collector.is_empty();
         // What an earlier run may have had applied makes the whole call one of which that is true.
-        let kind = match &work.task {
-            Task::Send(_, plan) if plan.maybe_applied => "again",
-            _ => "",
-        };
-        self.collector.push(
-            work,
-            |work| work.task.request(),
-            kind,
-            self.start.elapsed(),
-            |group| full(group.members),
-        );
+        let kind = if plan.maybe_applied { "again" } else { "" };
+        let place = BatchPlace::new(request, kind, work.batch_lanes());
+        self.collector.push(work, place, self.start.elapsed(), |group| full(group.members));
         was_empty && !self.collector.is_empty()
     }
 

@@ -51,7 +51,8 @@ impl BeforeAttempt for Intents<'_> {
 #[derive(Debug)]
 pub(super) struct BatchIntents<'s> {
     scribe: Option<&'s Scribe>,
-    of_each: Vec<(CallId, Plan)>,
+    /// With its generation, and when it left first in an earlier run.
+    of_each: Vec<(CallId, u64, Option<i64>)>,
     is_open: bool,
     /// A call of the batch may have been applied: whatever becomes of the next ones, the intents stay.
     is_kept: bool,
@@ -59,8 +60,12 @@ pub(super) struct BatchIntents<'s> {
 }
 
 impl<'s> BatchIntents<'s> {
-    pub(super) fn new(scribe: Option<&'s Scribe>, of_each: impl Iterator<Item = (CallId, Plan)>) -> Self {
-        let of_each = if scribe.is_some() { of_each.collect() } else { Vec::new() };
+    pub(super) fn new<'p>(
+        scribe: Option<&'s Scribe>,
+        of_each: impl Iterator<Item = (CallId, &'p Plan)>,
+    ) -> Self {
+        let of_each = of_each.filter(|_| scribe.is_some());
+        let of_each = of_each.map(|(id, plan)| (id, plan.generation, plan.first_attempt)).collect();
         Self { scribe, of_each, is_open: false, is_kept: false, first_attempt: None }
     }
 
@@ -81,9 +86,8 @@ impl BeforeAttempt for BatchIntents<'_> {
         let now = || jiff::Timestamp::now().as_millisecond();
         let left = *self.first_attempt.get_or_insert_with(now);
         failpoint::reached("before-intent");
-        let intent = |(id, plan): &(CallId, Plan)| {
-            let first_attempt = plan.first_attempt.unwrap_or(left);
-            (id.clone(), Intent { generation: plan.generation, first_attempt })
+        let intent = |(id, generation, first): &(CallId, u64, Option<i64>)| {
+            (id.clone(), Intent { generation: *generation, first_attempt: first.unwrap_or(left) })
         };
         scribe.intend_all(self.of_each.iter().map(intent).collect()).await.map_err(|_| NotNow)?;
         failpoint::reached("after-intent");
@@ -93,7 +97,7 @@ impl BeforeAttempt for BatchIntents<'_> {
 
     async fn not_applied(&mut self) {
         if let Some(scribe) = self.scribe.filter(|_| self.is_open && !self.is_kept) {
-            scribe.clear_all(self.of_each.iter().map(|(id, _)| id.clone()).collect()).await;
+            scribe.clear_all(self.of_each.iter().map(|(id, ..)| id.clone()).collect()).await;
             self.is_open = false;
         }
     }

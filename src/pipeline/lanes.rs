@@ -1,6 +1,6 @@
 //! Decides which calls may go now: calls that share a lane keep their order and are never in flight together, and the
-//! calls of one record go one after another. A record may be in two lanes, that of what it writes and that of its key, and
-//! a batch is in those of all its records.
+//! calls of one record go one after another. A record may be in several lanes, that of what it writes, that of its key and
+//! one of its own, and a batch is in those of all its records.
 //!
 //! Pure bookkeeping: it knows no clock, no network and not what a call is.
 
@@ -9,6 +9,9 @@ use std::hash::{BuildHasher, RandomState};
 
 /// Names a call inside [`Lanes`].
 pub type Ticket = u64;
+
+/// Kinds of lanes: of what is written, of a key, of one record.
+const KINDS: usize = 3;
 
 /// A lane that a call is in.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +61,9 @@ impl Links {
 #[derive(Debug)]
 pub struct Lanes<C> {
     waiting: HashMap<Ticket, Waiting<C>>,
-    /// The last call of each lane; what calls write and what their keys are may be called the same.
-    tails: [HashMap<u64, Ticket>; 2],
+    /// The last call of each lane; what calls write, what their keys are and which record they are of may be called the
+    /// same.
+    tails: [HashMap<u64, Ticket>; KINDS],
     next: Ticket,
     hasher: RandomState,
 }
@@ -74,7 +78,7 @@ impl<C> Lanes<C> {
     /// The lanes of a record by their names. Two whose names share a hash are treated as one: that costs time, never
     /// order.
     #[must_use]
-    pub fn lanes(&self, names: [Option<&str>; 2]) -> [Option<u64>; 2] {
+    pub fn lanes(&self, names: [Option<&str>; KINDS]) -> [Option<u64>; KINDS] {
         names.map(|name| name.map(|name| self.hasher.hash_one(name)))
     }
 
@@ -82,7 +86,7 @@ impl<C> Lanes<C> {
     /// itself if it may go at once.
     pub fn admit(
         &mut self,
-        lanes: impl IntoIterator<Item = [Option<u64>; 2]>,
+        lanes: impl IntoIterator<Item = [Option<u64>; KINDS]>,
         previous: Option<Ticket>,
         call: C,
     ) -> (Ticket, Option<C>) {
@@ -155,24 +159,51 @@ mod tests {
     #[test]
     fn a_lane_is_a_queue_and_others_pass() {
         let mut lanes = Lanes::default();
-        let (a, go) = lanes.admit([[Some(1), None]], None, "a");
+        let (a, go) = lanes.admit([[Some(1), None, None]], None, "a");
         assert_eq!(go, Some("a"));
-        let (b, go) = lanes.admit([[Some(1), None]], None, "b");
+        let (b, go) = lanes.admit([[Some(1), None, None]], None, "b");
         assert_eq!(go, None);
-        assert_eq!(lanes.admit([[Some(2), None]], None, "c").1, Some("c"));
-        assert_eq!(lanes.admit([[None; 2]], None, "d").1, Some("d"));
+        assert_eq!(lanes.admit([[Some(2), None, None]], None, "c").1, Some("c"));
+        assert_eq!(lanes.admit([[None; KINDS]], None, "d").1, Some("d"));
         let mut freed = Vec::new();
         lanes.settle(a, |ticket, call| freed.push((ticket, call)));
         assert_eq!(freed, [(b, "b")]);
         lanes.settle(b, |_, _| panic!("nothing waits for b"));
-        assert_eq!(lanes.admit([[Some(1), None]], None, "e").1, Some("e"));
+        assert_eq!(lanes.admit([[Some(1), None, None]], None, "e").1, Some("e"));
+    }
+
+    #[test]
+    fn a_batch_waits_for_all_and_all_wait_for_it() {
+        let mut lanes = Lanes::default();
+        let (a, _) = lanes.admit([[Some(1), None, None]], None, "a");
+        let (b, _) = lanes.admit([[None, Some(1), None]], None, "b");
+        // Two of its records wait for the same call, and two are in one lane.
+        let members = [[Some(1), Some(2), None], [Some(1), None, Some(7)], [None, Some(1), None]];
+        let (batch, go) = lanes.admit(members, None, "batch");
+        assert_eq!(go, None);
+        for lane in [[Some(1), None, None], [None, Some(2), None], [None, None, Some(7)]] {
+            assert_eq!(lanes.admit([lane], None, "behind").1, None);
+        }
+        assert_eq!(lanes.admit([[Some(2), None, Some(1)]], None, "free").1, Some("free"));
+        lanes.settle(a, |_, _| panic!("the batch waits for b, too"));
+        lanes.settle(b, |ticket, call| assert_eq!((ticket, call), (batch, "batch")));
+        let mut freed = 0;
+        lanes.settle(batch, |_, call| freed += usize::from(call == "behind"));
+        assert_eq!((freed, lanes.len()), (3, 4));
+    }
+
+    type Member = [Option<u64>; KINDS];
+
+    fn member() -> impl Strategy<Value = Member> {
+        let lane = || prop::option::of(0_u64..3);
+        [lane(), lane(), lane()]
     }
 
     proptest! {
         /// Whatever the order of settling, every call goes once, lanes keep order and never overlap.
         #[test]
         fn every_call_goes_once_and_in_order(
-            calls in prop::collection::vec((prop::option::of(0_u8..3), prop::option::of(0_u8..3), any::<bool>()), 1..60),
+            calls in prop::collection::vec((prop::collection::vec(member(), 1..4), any::<bool>()), 1..60),
             picks in prop::collection::vec(any::<prop::sample::Index>(), 60),
         ) {
             let mut lanes = Lanes::default();
@@ -181,13 +212,18 @@ mod tests {
             let mut settled: Vec<bool> = vec![false; calls.len()];
             let mut previous: Vec<Option<usize>> = Vec::new();
             let mut last = None;
-            for (i, (lane, key, joined)) in calls.iter().enumerate() {
+            for (i, (members, joined)) in calls.iter().enumerate() {
                 let before = if *joined { last } else { None };
                 previous.push(before.map(|(_, i)| i));
-                let (ticket, go) = lanes.admit([[lane.map(u64::from), key.map(u64::from)]], before.map(|(t, _)| t), i);
+                let (ticket, go) = lanes.admit(members.iter().copied(), before.map(|(t, _)| t), i);
                 if let Some(i) = go { flying.push((ticket, i)); started.push(i); }
                 last = Some((ticket, i));
             }
+            let share = |one: &[Member], other: &[Member]| {
+                (0..KINDS).any(|kind| one.iter().any(|member| {
+                    member[kind].is_some() && other.iter().any(|other| other[kind] == member[kind])
+                }))
+            };
             let mut turn = 0;
             while !flying.is_empty() {
                 let at = picks[turn % picks.len()].index(flying.len());
@@ -197,10 +233,8 @@ mod tests {
                 lanes.settle(ticket, |ticket, i| { flying.push((ticket, i)); started.push(i); });
                 for (_, i) in &flying {
                     if let Some(before) = previous[*i] { prop_assert!(settled[before]); }
-                    let (lane, key, _) = calls[*i];
                     for earlier in 0..*i {
-                        prop_assert!(lane.is_none() || calls[earlier].0 != lane || settled[earlier]);
-                        prop_assert!(key.is_none() || calls[earlier].1 != key || settled[earlier]);
+                        prop_assert!(settled[earlier] || !share(&calls[earlier].0, &calls[*i].0));
                     }
                 }
             }

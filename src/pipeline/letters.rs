@@ -236,14 +236,13 @@ impl Letters {
             // Of the input's record, however it was mended: a later run that meets it finds it done.
             content: own_entry.unwrap_or(entry).content,
             request: own_entry.and_then(|entry| entry.request),
+            unsent: Some(Box::new(unsent(letter))),
         };
         Some(match (verdict, call) {
             (ForCall::Skip { .. }, _) => return None,
             // Nothing is sent, so the generation stays, and with it the id; what the ledger knows stays, too. A letter
             // that was mended badly can be mended once more.
-            (_, Err(invalid)) => {
-                Task::Invalid(invalid, Invalidity { generation: letter.generation, entry: None })
-            }
+            (_, Err(invalid)) => Task::Invalid(invalid, unsent(letter)),
             (ForCall::Send { generation, maybe_applied, .. }, Ok(request)) => {
                 let plan = plan(generation, maybe_applied, ledger::first_attempt(own));
                 Task::Send(Box::new(request), plan)
@@ -299,8 +298,7 @@ impl Chosen {
 
     /// Ends a letter that is none of the ledger's, or not one that can be sent.
     pub(super) fn refuse(&self, invalid: Invalid, reading: &mut Reading) {
-        let invalidity = Invalidity { generation: self.letter.generation, entry: None };
-        self.tell(Task::Invalid(invalid, invalidity), Outcome::Filtered, reading);
+        self.tell(Task::Invalid(invalid, unsent(&self.letter)), Outcome::Filtered, reading);
     }
 
     /// Tells of the letter under an id of this run alone.
@@ -334,6 +332,11 @@ fn subject(item: Item, identity: Arc<Identity>) -> Subject {
         Item::Unreadable(unreadable) => SubjectContent::Raw(unreadable.raw, unreadable.raw_len),
     };
     Subject { position, identity, content }
+}
+
+/// How a letter is entered that is not sent: what the ledger knows stays.
+fn unsent(letter: &Letter) -> Invalidity {
+    Invalidity { generation: letter.generation, entry: None }
 }
 
 /// What is to be done with a call that no ledger knows.

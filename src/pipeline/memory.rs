@@ -125,12 +125,9 @@ impl Memory {
             }
             let known = u32::try_from(index).ok().and_then(|index| of_call(&sight.known, index));
             match call {
-                Ok(request) => self.task(&mut all, (index, request), known, content, sight.is_overtaken),
+                Ok(request) => self.task(&mut all, (index, of, request), known, content, sight.is_overtaken),
                 Err(invalid) => {
-                    let generation = ledger::for_invalid(known, &content);
-                    let now = jiff::Timestamp::now().as_millisecond();
-                    let entry = Some(ledger::entry_of_invalid(known, &content, of, now));
-                    all.tasks.push((index, Task::Invalid(invalid, Invalidity { generation, entry })));
+                    all.tasks.push((index, Task::Invalid(invalid, invalidity(known, &content, of))));
                 }
             }
         }
@@ -144,7 +141,7 @@ impl Memory {
     fn task(
         &mut self,
         all: &mut Tasks,
-        (index, request): (usize, Request),
+        (index, of, request): (usize, u32, Request),
         known: Option<&KnownCall>,
         content: Digest,
         overtaken: bool,
@@ -160,6 +157,7 @@ impl Memory {
             first_attempt,
             content,
             request: digest,
+            unsent: known.map(|_| Box::new(invalidity(known, &content, of))),
         };
         let lane = request.lane.as_ref().map(|lane| self.hasher.hash_one(lane));
         let overtaken = overtaken || lane.is_some_and(|lane| self.sent_lanes.contains(&lane));
@@ -260,6 +258,12 @@ fn moved(known: &Known, calls: &[Result<Request, Invalid>]) -> Vec<bool> {
         found.map(|place| free.swap_remove(place)).is_some()
     };
     calls.iter().enumerate().map(is_moved).collect()
+}
+
+fn invalidity(known: Option<&KnownCall>, content: &Digest, of: u32) -> Invalidity {
+    let generation = ledger::for_invalid(known, content);
+    let now = jiff::Timestamp::now().as_millisecond();
+    Invalidity { generation, entry: Some(ledger::entry_of_invalid(known, content, of, now)) }
 }
 
 fn entries(known: &Known) -> impl Iterator<Item = &Entry> {

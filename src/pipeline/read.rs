@@ -260,7 +260,7 @@ impl Reading {
 
     /// Waits for room in the read-ahead.
     pub(super) fn room(&self, bytes: usize) -> Option<Room> {
-        self.budget.take(bytes, || self.board.admit_gathered(true))
+        self.budget.take(bytes, || self.board.reader_is_full())
     }
 
     fn admit_unreadable(&mut self, unreadable: Unreadable) -> Result<(), ReadError> {

@@ -153,11 +153,12 @@ impl Run {
         let meets_all = !matches!(self.front, Front::Letters(_));
         let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
         let gathering = self.batches.as_ref().map(|batches| Gathering::new(&batches.batching, batches.wait));
-        let (board, queue) = Board::new(self.progress, gathering);
+        let (board, queue) = Board::new(self.progress, gathering, self.concurrency);
         let board = Arc::new(board);
-        // A batch that fills needs all its records read ahead, and so do those in flight.
-        let gathered =
-            self.batches.as_ref().map_or(0, |b| b.batching.size().saturating_mul(self.concurrency + 1));
+        // A batch that fills needs all its records read ahead, and so do those in flight; twice as many, for the reader
+        // goes on only when there is some room.
+        let gathered = self.concurrency.saturating_add(1).saturating_mul(2);
+        let gathered = self.batches.as_ref().map_or(0, |b| b.batching.size().saturating_mul(gathered));
         let budget = Budget::new((self.concurrency * 16).max(1024).max(gathered), READ_AHEAD_BYTES);
         let teller = Teller {
             run: uuid::Uuid::new_v4().to_string(),

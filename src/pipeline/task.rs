@@ -34,6 +34,8 @@ pub(super) struct Plan {
     pub(super) content: Digest,
     /// The hash of the request that the input record makes, likewise.
     pub(super) request: Option<Digest>,
+    /// How it is entered where no call can be made of it and others; nothing where nothing is known of it.
+    pub(super) unsent: Option<Box<Invalidity>>,
 }
 
 /// What is known of a call in doubt.

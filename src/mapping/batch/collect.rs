@@ -3,6 +3,7 @@
 //! It knows how many fit into one call, and when the first of them came; whether that is too long ago, whoever holds it
 //! decides.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -16,9 +17,45 @@ pub struct Collector<T> {
     /// By the order in which they began.
     groups: BTreeMap<u64, Open<T>>,
     by_name: HashMap<String, u64>,
-    by_lane: HashMap<String, u64>,
+    by_lane: HashMap<Lane, u64>,
     next: u64,
 }
+
+/// A lane by its kind and its name.
+type Lane = (usize, String);
+
+/// Where a record belongs.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Records with one name may share a call: method, URL, what a repeat does, and the value of `--batch-by`.
+    name: String,
+    lanes: Vec<Lane>,
+    bytes: usize,
+}
+
+impl Place {
+    /// The place of a record, given the request it would make alone. `kind` keeps apart what must not share a call for
+    /// other reasons; records that have a lane in common keep their order, whether they share a call or not.
+    #[must_use]
+    pub fn new<'l>(
+        request: &Request,
+        kind: &str,
+        lanes: impl IntoIterator<Item = Option<Cow<'l, str>>>,
+    ) -> Self {
+        let group = request.group.as_deref().unwrap_or_default();
+        let name = format!("{} {}\n{}\n{kind}\n{group}", request.method, request.url, request.effect);
+        let lanes = lanes.into_iter().enumerate();
+        Self {
+            name,
+            lanes: lanes.filter_map(|(kind, lane)| Some((kind, lane?.into_owned()))).collect(),
+            // With the comma behind it.
+            bytes: request.body.as_ref().map_or(NULL, bytes::Bytes::len) + 1,
+        }
+    }
+}
+
+/// What stands for a body that is not there.
+const NULL: usize = "null".len();
 
 /// Records that share a call.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +67,7 @@ pub struct Group<T> {
 #[derive(Debug)]
 struct Open<T> {
     name: String,
-    lanes: Vec<String>,
+    lanes: Vec<Lane>,
     began: Duration,
     bytes: usize,
     members: Vec<T>,
@@ -49,29 +86,16 @@ impl<T> Collector<T> {
         }
     }
 
-    /// Takes a record; `request` says what it would send alone, and `kind` keeps apart what must not share a call for
-    /// other reasons. Hands groups to `full` that are to go now, in their order. `now` is a time since some fixed
+    /// Takes a record. Hands groups to `full` that are to go now, in their order. `now` is a time since some fixed
     /// instant.
-    pub fn push(
-        &mut self,
-        member: T,
-        request: impl FnOnce(&T) -> Option<&Request>,
-        kind: &str,
-        now: Duration,
-        mut full: impl FnMut(Group<T>),
-    ) {
-        let Some(request) = request(&member) else { return full(Group { members: vec![member] }) };
-        let name = name(request, kind);
-        let bytes = request.body.as_ref().map_or(0, |body| body.len() + 1);
+    pub fn push(&mut self, member: T, place: Place, now: Duration, mut full: impl FnMut(Group<T>)) {
+        let Place { name, lanes, bytes } = place;
         let mut at = self.by_name.get(&name).copied();
-        let lane = request.lane.clone();
         // What is to come before this record must not wait longer than it does.
-        let ahead = lane
-            .as_ref()
-            .and_then(|lane| self.by_lane.get(lane))
-            .filter(|ahead| at != Some(**ahead))
-            .copied();
-        ahead.and_then(|ahead| self.take(ahead)).into_iter().for_each(&mut full);
+        for lane in &lanes {
+            let ahead = self.by_lane.get(lane).copied().filter(|ahead| at != Some(*ahead));
+            ahead.and_then(|ahead| self.take(ahead)).into_iter().for_each(&mut full);
+        }
         if let Some(group) = at.and_then(|at| self.groups.get(&at))
             && group.bytes.saturating_add(bytes) > self.bytes.saturating_add(1)
         {
@@ -87,10 +111,10 @@ impl<T> Collector<T> {
         let Some(group) = self.groups.get_mut(&at) else { return };
         group.bytes += bytes;
         group.members.push(member);
-        if let Some(lane) = lane
-            && self.by_lane.insert(lane.clone(), at).is_none()
-        {
-            group.lanes.push(lane);
+        for lane in lanes {
+            if self.by_lane.insert(lane.clone(), at).is_none() {
+                group.lanes.push(lane);
+            }
         }
         if group.members.len() >= self.size || group.bytes > self.bytes {
             self.take(at).into_iter().for_each(full);
@@ -123,10 +147,4 @@ impl<T> Collector<T> {
         }
         Some(Group { members: open.members })
     }
-}
-
-/// Records with one name may share a call: method, URL, what a repeat does, and the value of `--batch-by`.
-fn name(request: &Request, kind: &str) -> String {
-    let group = request.group.as_deref().unwrap_or_default();
-    format!("{} {}\n{}\n{kind}\n{group}", request.method, request.url, request.effect)
 }

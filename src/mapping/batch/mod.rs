@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::jq::{self, Program};
 
-pub use collect::{Collector, Group};
+pub use collect::{Collector, Group, Place};
 
 use super::endpoint::Endpoint;
 use super::invalid::Invalid;
@@ -115,9 +115,14 @@ impl Batching {
             Form::Property(before) => Ok(vec![call(array(before, members, b"}").into())]),
             Form::Program(program) => {
                 let refused = |why: &str| Invalid::program("--batch-as", why);
-                let items: Value = serde_json::from_slice(&array(b"", members, b""))
-                    .map_err(|error| refused(&error.to_string()))?;
-                let outputs = program.run(jq::from_json_owned(items));
+                // One by one: each may be nested as deep as can be read at all.
+                let items = members.iter().map(|member| match &member.body {
+                    Some(body) => serde_json::from_slice(body),
+                    None => Ok(Value::Null),
+                });
+                let items: Vec<Value> =
+                    items.collect::<Result<_, _>>().map_err(|error| refused(&error.to_string()))?;
+                let outputs = program.run(jq::from_json_owned(Value::Array(items)));
                 let bodies = outputs.map(|output| output.and_then(|output| jq::to_json(&output)));
                 let bodies: Vec<Value> = bodies.collect::<Result<_, _>>().map_err(|why| refused(&why))?;
                 if bodies.is_empty() {
@@ -126,6 +131,13 @@ impl Batching {
                 bodies.iter().map(|body| masked::fixed(body).map(call)).collect()
             }
         }
+    }
+
+    /// True where these calls of several records are longer than they may be, as only a grouping program can make them.
+    #[must_use]
+    pub fn is_too_long(&self, calls: &[Request]) -> bool {
+        let is_long = |call: &Request| call.body.as_ref().is_some_and(|body| body.len() > self.bytes);
+        matches!(self.form, Form::Program(_)) && calls.iter().any(is_long)
     }
 
     /// What an answer says of each of so many records, in their order. Nothing where answers are not taken apart.
@@ -142,8 +154,8 @@ impl Batching {
 fn results(program: &Program, answer: &[u8], of: usize) -> Result<Vec<Value>, String> {
     let answer: Value = serde_json::from_slice(answer).map_err(|_| "the answer is no JSON".to_owned())?;
     let mut results = Vec::with_capacity(of);
-    // An answer may have more results than a record may have outputs.
-    for output in program.run(jq::from_json_owned(answer)) {
+    // A batch may have more records than a record may have outputs.
+    for output in program.run_up_to(of.max(jq::MAX_OUTPUTS), jq::from_json_owned(answer)) {
         results.push(jq::to_json(&output?)?);
     }
     if let [Value::Array(items)] = results.as_mut_slice()
@@ -196,3 +208,6 @@ fn array(before: &[u8], members: &[&Request], behind: &[u8]) -> Vec<u8> {
     out.extend_from_slice(behind);
     out
 }
+
+#[cfg(test)]
+mod tests;
