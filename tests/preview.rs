@@ -235,3 +235,17 @@ fn a_path_is_shown_as_it_is_sent() {
         .exits(0);
     assert_eq!((&ran.events()[0]["method"], &ran.events()[0]["body"]), (&json!("GET"), &Value::Null));
 }
+
+#[test]
+fn a_batch_is_one_request() {
+    let lines = jsonl([json!({"id": 1}), json!({"id": 2, "tenant": "b"}), json!({"id": 3})]);
+    let of = |form: &str| {
+        let options = "--url /sink/x --batch 2 --batch-by .tenant --batch-as property:items --exclude tenant";
+        let props = ["--batch-props", r#"{"from":"crm"}"#, "--as", form];
+        Program::new("preview").line(options).args(props).stdin(lines.clone()).run().exits(0)
+    };
+    let bodies: Vec<Value> = of("json").events().into_iter().map(|mut line| line["body"].take()).collect();
+    let full = json!({"from": "crm", "items": [{"id": 1}, {"id": 3}]});
+    assert_eq!(bodies, [full, json!({"from": "crm", "items": [{"id": 2}]})]);
+    assert_snapshot!("batches", of("text").text());
+}

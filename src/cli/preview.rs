@@ -1,12 +1,17 @@
 //! `roompipe preview`: the requests that records would become. It sends nothing and asks for no credential.
 
+use std::borrow::Cow;
 use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::exit::ExitCode;
-use crate::mapping::{Invalid, Mapped, Mapping, Notes, Request, Trace};
-use crate::record::Item;
+use crate::mapping::{
+    BatchPlace, Batching, CallTrace, Collector, Invalid, Mapped, Mapping, Notes, Request, Trace,
+};
+use crate::record::{Item, Position};
 use crate::template::TokenKind;
 
 use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, LooksArguments, OutputArguments};
@@ -79,7 +84,13 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     setup::check_columns(&mapping, &inputs)?;
     let headers = Headers { needs_token, given: headers };
     let draw = Draw { paint: Paint::of_stdout(), endpoint: mapping.endpoint(), headers: &headers };
-    let mut shown = Shown { form: arguments.form, draw, out: Vec::new(), invalid: false };
+    let mut shown = Shown {
+        form: arguments.form,
+        draw,
+        gathered: mapping.batching().map(|batching| Gathered::new(Arc::clone(batching))),
+        out: Vec::new(),
+        invalid: false,
+    };
     let mut notes = Notes::default();
     let most = if arguments.all { u64::MAX } else { arguments.number };
     let mut stdout = std::io::stdout().lock();
@@ -93,6 +104,8 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         stdout.write_all(&shown.out)?;
         shown.out.clear();
     }
+    shown.gathered_rest();
+    stdout.write_all(&shown.out)?;
     stdout.flush()?;
     if let Some(note) = notes.take_new() {
         tracing::info!("{note}");
@@ -106,6 +119,8 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
 struct Shown<'a> {
     form: Form,
     draw: Draw<'a>,
+    /// What waits for others to share a call with.
+    gathered: Option<Gathered>,
     out: Vec<u8>,
     invalid: bool,
 }
@@ -141,10 +156,19 @@ impl Shown<'_> {
             }
             Mapped::Invalid(invalid) => self.refuse(&member((0, 1)), &invalid),
             Mapped::Calls(calls) => {
-                for (index, call) in calls.iter().enumerate() {
+                let of = calls.len();
+                for (index, call) in calls.into_iter().enumerate() {
                     match call {
-                        Ok(request) => self.request(&member((index, calls.len())), request, &trace),
-                        Err(invalid) => self.refuse(&member((index, calls.len())), invalid),
+                        Err(invalid) => self.refuse(&member((index, of)), &invalid),
+                        Ok(request) if self.gathered.is_none() => {
+                            self.request(std::slice::from_ref(&member((index, of))), &request);
+                            self.origins(&trace.of_call(&request), &request);
+                        }
+                        Ok(request) => {
+                            let trace = trace.of_call(&request);
+                            let position = record.position.clone();
+                            self.gather(Waiting { position, call: (index, of), request, trace });
+                        }
                     }
                 }
             }
@@ -161,12 +185,45 @@ impl Shown<'_> {
         }
     }
 
-    fn request(&mut self, member: &Member<'_>, request: &Request, trace: &Trace) {
-        match self.form {
-            Form::Text => {
-                self.draw.request(std::slice::from_ref(member), request, &mut self.out);
-                self.draw.origins(&trace.of_call(request), request, &mut self.out);
+    fn gather(&mut self, waiting: Waiting) {
+        let full = self.gathered.as_mut().map(|gathered| gathered.push(waiting)).unwrap_or_default();
+        full.into_iter().for_each(|group| self.batch(&group));
+    }
+
+    fn gathered_rest(&mut self) {
+        let rest = self.gathered.as_mut().map(Gathered::rest).unwrap_or_default();
+        rest.into_iter().for_each(|group| self.batch(&group));
+    }
+
+    /// A call of several records, with where the values of the first come from.
+    fn batch(&mut self, group: &[Waiting]) {
+        let Some(batching) = self.gathered.as_ref().map(|gathered| Arc::clone(&gathered.batching)) else {
+            return;
+        };
+        let members: Vec<Member<'_>> =
+            group.iter().map(|one| Member { position: &one.position, call: one.call }).collect();
+        match batching.assemble(&group.iter().map(|one| &one.request).collect::<Vec<_>>()) {
+            Err(invalid) => members.iter().for_each(|member| self.refuse(member, &invalid)),
+            Ok(requests) => {
+                for request in &requests {
+                    self.request(&members, request);
+                }
+                if let Some(first) = group.first() {
+                    self.origins(&first.trace, &first.request);
+                }
             }
+        }
+    }
+
+    fn origins(&mut self, trace: &CallTrace, request: &Request) {
+        if self.form == Form::Text {
+            self.draw.origins(trace, request, &mut self.out);
+        }
+    }
+
+    fn request(&mut self, members: &[Member<'_>], request: &Request) {
+        match self.form {
+            Form::Text => self.draw.request(members, request, &mut self.out),
             Form::Http => self.http(request),
             Form::Curl => self.curl(request),
             Form::Json => self.json(request),
@@ -235,6 +292,49 @@ impl Shown<'_> {
             "method": request.method.as_str(), "url": request.url, "headers": headers, "body": body
         });
         let _ = writeln!(self.out, "{line}");
+    }
+}
+
+/// A record's call on its way into a batch.
+struct Waiting {
+    position: Position,
+    call: (usize, usize),
+    request: Request,
+    trace: CallTrace,
+}
+
+/// Calls that wait for others, as they would in a run whose input comes at once.
+struct Gathered {
+    batching: Arc<Batching>,
+    collector: Collector<Waiting>,
+    waiting: usize,
+}
+
+impl Gathered {
+    /// Calls that wait at most: a run reads no further ahead, either.
+    const MOST: usize = 1024;
+
+    fn new(batching: Arc<Batching>) -> Self {
+        Self { collector: batching.collector(), batching, waiting: 0 }
+    }
+
+    /// Returns those that are full.
+    fn push(&mut self, one: Waiting) -> Vec<Vec<Waiting>> {
+        let lane = one.request.lane.as_deref().map(Cow::Borrowed);
+        let place = BatchPlace::new(&one.request, "", [lane]);
+        let mut full = Vec::new();
+        self.waiting += 1;
+        self.collector.push(one, place, Duration::ZERO, |group| full.push(group.members));
+        self.waiting -= full.iter().map(Vec::len).sum::<usize>();
+        if self.waiting > Self::MOST.max(self.batching.size().saturating_mul(2)) {
+            full.extend(self.rest());
+        }
+        full
+    }
+
+    fn rest(&mut self) -> Vec<Vec<Waiting>> {
+        self.waiting = 0;
+        std::iter::from_fn(|| self.collector.take_begun(Duration::MAX)).map(|group| group.members).collect()
     }
 }
 

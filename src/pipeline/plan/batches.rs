@@ -2,10 +2,11 @@
 //!
 //! It makes the bodies, to know that they can be made, and keeps none.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::mapping::{Batching, Collector, Group, Invalid, Request};
+use crate::mapping::{BatchPlace, Batching, Collector, Group, Invalid, Request};
 use crate::record::Position;
 
 /// Calls that wait for others at most, and bytes of theirs: a run reads no further ahead.
@@ -49,13 +50,9 @@ impl Batches {
         self.bytes += size(&member);
         let kind = if member.again { "again" } else { "" };
         let mut full = Vec::new();
-        self.collector.push(
-            member,
-            |member| Some(&member.request),
-            kind,
-            Duration::ZERO,
-            |group| full.push(group),
-        );
+        let lane = member.request.lane.as_deref().map(Cow::Borrowed);
+        let place = BatchPlace::new(&member.request, kind, [lane]);
+        self.collector.push(member, place, Duration::ZERO, |group| full.push(group));
         let mut made: Vec<Made> = full.into_iter().map(|group| self.made(group)).collect();
         let most = MOST_WAITING.max(self.batching.size().saturating_mul(2));
         if self.waiting > most || self.bytes > MOST_BYTES {
