@@ -203,6 +203,7 @@ pub(super) fn mapping(
     let options = mapping::Options {
         map: given.map.clone(),
         set: given.set.clone(),
+        values: Vec::new(),
         exclude: given.exclude.clone(),
         body: given.body.clone(),
         filter: arguments.input.filter.clone(),
