@@ -13,8 +13,8 @@ use super::batch::BatchArguments;
 /// What to call: an endpoint template, or a URL.
 #[derive(Debug, Args)]
 pub(super) struct CallArguments {
-    /// Endpoint id, then inputs: files, or - for stdin [default: -]; with --url all are inputs
-    #[arg(value_name = "ENDPOINT|INPUT")]
+    /// Endpoint id or destination file, then inputs: files, or - for stdin [default: -]; all are inputs with --url
+    #[arg(value_name = "ENDPOINT|DESTINATION|INPUT")]
     pub(super) positionals: Vec<String>,
 
     #[command(flatten)]
@@ -86,6 +86,9 @@ pub(super) struct MappingArguments {
     /// Attributes the endpoint does not know make a record invalid [default: left out]
     #[arg(long, env = "ROOMPIPE_STRICT", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) strict: bool,
+    /// Constants with types of their own, from a destination file.
+    #[arg(skip)]
+    pub(super) values: Vec<(String, serde_json::Value)>,
 }
 
 #[derive(Debug, Args)]
@@ -106,6 +109,9 @@ pub(super) struct ManualArguments {
     /// What a repeat of the call does [default: by method, or of the endpoint at that path]
     #[arg(long, value_enum, env = "ROOMPIPE_EFFECT", hide_env = true, hide_short_help = true)]
     pub(super) effect: Option<EffectWord>,
+    /// Headers from a destination file.
+    #[arg(skip)]
+    pub(super) of_file: Vec<super::wire::GivenHeader>,
 }
 
 #[derive(Debug, Args)]

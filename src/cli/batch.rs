@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use crate::mapping::BatchOptions;
 
 use super::arguments::{duration, size};
-use super::contradictions::from_environment;
+use super::contradictions::{from_environment, is_listed};
 use super::failure::Failure;
 
 /// Records of a call where only their form was said.
@@ -58,6 +58,7 @@ impl BatchArguments {
             ("--no-bisect", "ROOMPIPE_NO_BISECT", self.no_bisect),
         ];
         for (option, variable, given) in options {
+            debug_assert!(is_listed(option, &["--batch", "--batch-as"]), "{option}: a line is missing");
             if given && !self.is_given() && !from_environment(variable) {
                 let text = format!("`{option}` has no effect without `--batch` or `--batch-as`");
                 return Err(Failure::usage(text));

@@ -8,6 +8,42 @@ use super::arguments::{
 };
 use super::failure::Failure;
 
+/// Options that say opposite things: `settle` knows what is done about each pair.
+pub(super) const OPPOSITES: [(&str, &str); 5] = [
+    ("--strict", "--pass-unknown"),
+    ("--emulator", "--base-url"),
+    ("--order-by", "--unordered"),
+    ("--append", "--overwrite"),
+    ("--emulator", "--ledger"),
+];
+
+/// Options that have no effect without one of others. What another one needs comes behind that one.
+pub(super) const NEEDS: [(&str, &[&str]); 18] = [
+    ("--emulator-journal", &["--emulator"]),
+    ("--method", &["--url"]),
+    ("--effect", &["--url"]),
+    ("--burst", &["--rate"]),
+    ("--batch-props", &["--batch", "--batch-as"]),
+    ("--batch-by", &["--batch", "--batch-as"]),
+    ("--batch-wait", &["--batch", "--batch-as"]),
+    ("--batch-bytes", &["--batch", "--batch-as"]),
+    ("--batch-results", &["--batch", "--batch-as"]),
+    ("--no-bisect", &["--batch", "--batch-as"]),
+    ("--key", &["--ledger"]),
+    ("--on-change", &["--ledger"]),
+    ("--last-wins", &["--ledger"]),
+    ("--resend-unknown", &["--ledger"]),
+    ("--accept-mapping-change", &["--ledger"]),
+    ("--emit-skipped", &["--ledger"]),
+    ("--last-wins", &["--key"]),
+    ("--on-change", &["--key"]),
+];
+
+/// True where the table says so: a destination file knows only the table.
+pub(super) fn is_listed(option: &str, needed: &[&str]) -> bool {
+    NEEDS.contains(&(option, needed))
+}
+
 /// One of two options that say opposite things.
 struct Side<'a> {
     option: &'static str,
@@ -18,6 +54,7 @@ struct Side<'a> {
 /// Of two opposites a flag wins over the environment; two flags are a mistake.
 fn settle(Side { option, variable, set }: Side<'_>, other: Side<'_>) -> Result<(), Failure> {
     let Side { option: other_option, variable: other_variable, set: other_set } = other;
+    debug_assert!(OPPOSITES.contains(&(option, other_option)), "{option}, {other_option}: a line is missing");
     if !(*set && *other_set) {
         return Ok(());
     }
@@ -31,6 +68,7 @@ fn settle(Side { option, variable, set }: Side<'_>, other: Side<'_>) -> Result<(
 
 /// A flag without the one it belongs to is a mistake; in the environment it just has no effect.
 fn needs(option: &str, variable: &str, needed: &str, given: bool, there: bool) -> Result<(), Failure> {
+    debug_assert!(is_listed(option, &[needed]), "{option}, {needed}: a line is missing");
     if given && !there && !from_environment(variable) {
         return Err(Failure::usage(format!("`{option}` has no effect without `{needed}`")));
     }

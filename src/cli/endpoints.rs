@@ -155,6 +155,21 @@ fn page(template: &EndpointTemplate) -> String {
 
 /// One parameter a line, its members below it.
 fn describe(out: &mut String, name: &str, schema: &Value, marks: &[String], depth: usize) {
+    let indent = "  ".repeat(depth);
+    let text =
+        schema.get("description").and_then(Value::as_str).map_or(String::new(), |text| format!(": {text}"));
+    let _ = writeln!(out, "{indent}{name} ({}){text}", facts(schema, marks));
+    let inner = schema.get("items").unwrap_or(schema);
+    let required = inner.get("required").and_then(Value::as_array);
+    for (member, schema) in inner.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let needed = required.is_some_and(|names| names.iter().any(|name| name == member));
+        let marks = if needed { vec!["required".to_owned()] } else { Vec::new() };
+        describe(out, member, schema, &marks, depth + 1);
+    }
+}
+
+/// Type, marks and limits of a parameter.
+pub(super) fn facts(schema: &Value, marks: &[String]) -> String {
     let mut facts = vec![types(schema)];
     facts.extend_from_slice(marks);
     let limits = [
@@ -173,17 +188,7 @@ fn describe(out: &mut String, name: &str, schema: &Value, marks: &[String], dept
             facts.push(format!("{word} {}", plain(limit)));
         }
     }
-    let indent = "  ".repeat(depth);
-    let text =
-        schema.get("description").and_then(Value::as_str).map_or(String::new(), |text| format!(": {text}"));
-    let _ = writeln!(out, "{indent}{name} ({}){text}", facts.join(", "));
-    let inner = schema.get("items").unwrap_or(schema);
-    let required = inner.get("required").and_then(Value::as_array);
-    for (member, schema) in inner.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let needed = required.is_some_and(|names| names.iter().any(|name| name == member));
-        let marks = if needed { vec!["required".to_owned()] } else { Vec::new() };
-        describe(out, member, schema, &marks, depth + 1);
-    }
+    facts.join(", ")
 }
 
 fn types(schema: &Value) -> String {

@@ -8,6 +8,7 @@ mod batch;
 mod book;
 mod canary;
 mod contradictions;
+mod destination;
 mod draw;
 mod drive;
 mod edit;
@@ -32,9 +33,14 @@ mod token;
 mod trial;
 mod wire;
 
-use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::exit::ExitCode;
+
+use arguments::LooksArguments;
+use destination::Destination;
 
 pub use failure::Failure;
 
@@ -90,6 +96,8 @@ enum Command {
     /// Send dead letters again: as they were recorded, or their records mapped afresh.
     #[command(after_help = "`--help-all` shows all options, the credentials' variables and the exit codes.", after_long_help = MORE)]
     Replay(Box<replay::Arguments>),
+    /// Destination files: start one, or show what one may say.
+    Destination(destination::Arguments),
     /// The catalog of endpoint templates.
     Endpoints(endpoints::Arguments),
     /// What a ledger knows, and what it is to forget.
@@ -102,6 +110,20 @@ enum Command {
     Completions(shell::Completions),
     /// Print the manual page (roff).
     Man,
+}
+
+impl Command {
+    /// Takes from a destination file what flags do not replace but add to, and what its name stood for.
+    fn take(&mut self, destination: &Destination) {
+        match self {
+            Self::Run(arguments) => arguments.call.take(destination, true),
+            Self::Preview(arguments) => arguments.call.take(destination, true),
+            Self::Plan(arguments) => arguments.call.take(destination, true),
+            Self::Test(arguments) => arguments.take(destination),
+            Self::Replay(arguments) => arguments.take(destination),
+            _ => {}
+        }
+    }
 }
 
 /// jq programs recurse over the values they make, and a thread's usual stack is soon used up. Only what is touched takes
@@ -118,35 +140,45 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run_command() -> ExitCode {
+/// The definition of the command line.
+fn definition() -> clap::Command {
     // `preview` takes what `run` takes, and shows of it what changes a preview.
-    let mut command = Cli::command().mut_subcommand("preview", |preview| {
+    let command = Cli::command().mut_subcommand("preview", |preview| {
         preview.mut_args(|option| {
             let of_run = matches!(option.get_help_heading(), Some("Delivery" | "Ledger" | "Output"));
             option.hide(of_run)
         })
     });
-    command = command.mut_subcommand("plan", |plan| {
+    let command = command.mut_subcommand("plan", |plan| {
         plan.mut_args(|option| {
             let of_run = option.get_help_heading() == Some("Output");
             option.hide(of_run)
         })
     });
-    command = command.mut_subcommand("test", test::of_one).mut_subcommand("replay", replay::of_letters);
-    let matches = match command.try_get_matches_from_mut(std::env::args_os()) {
-        Ok(matches) => matches,
-        Err(error) => return usage(&error),
+    command.mut_subcommand("test", test::of_one).mut_subcommand("replay", replay::of_letters)
+}
+
+fn run_command() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let mut command = definition();
+    let (matches, destination) = match parse(&mut command, &words) {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
     };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let mut cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => return usage(&error.format(&mut command)),
     };
+    if let Some(destination) = &destination {
+        cli.command.take(destination);
+    }
     let result = match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Preview(arguments) => preview::run(*arguments),
         Command::Test(arguments) => test::run(*arguments),
         Command::Plan(arguments) => plan::run(*arguments),
         Command::Replay(arguments) => replay::run(*arguments),
+        Command::Destination(arguments) => destination::run(&arguments, run_of(&command)),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
@@ -154,10 +186,42 @@ fn run_command() -> ExitCode {
         Command::Completions(arguments) => shell::completions(&arguments, &mut command),
         Command::Man => shell::man(&command),
     };
-    result.unwrap_or_else(|failure| {
-        log::problem(&failure.message, failure.hint.as_deref());
-        failure.exit
-    })
+    result.unwrap_or_else(|failure| told(&failure))
+}
+
+/// What was typed; with a destination file once more, over what that says.
+fn parse(
+    command: &mut clap::Command,
+    words: &[OsString],
+) -> Result<(ArgMatches, Option<Destination>), ExitCode> {
+    let matches = command.try_get_matches_from_mut(words).map_err(|error| usage(&error))?;
+    let start_log = |matches: &ArgMatches| {
+        if let Some(Ok(looks)) = matches.subcommand().map(|(_, sub)| LooksArguments::from_arg_matches(sub)) {
+            log::start(&looks);
+        }
+    };
+    let destination = destination::named(&matches, run_of(command)).map_err(|failure| {
+        start_log(&matches);
+        told(&failure)
+    })?;
+    let Some(destination) = destination else { return Ok((matches, None)) };
+    *command = destination.below(definition());
+    let matches = command.try_get_matches_from_mut(words).map_err(|error| usage(&error))?;
+    start_log(&matches);
+    for note in destination.notes() {
+        tracing::info!("{note}");
+    }
+    Ok((matches, Some(destination)))
+}
+
+/// The definition of `run`.
+fn run_of(command: &clap::Command) -> &clap::Command {
+    command.find_subcommand("run").unwrap_or(command)
+}
+
+fn told(failure: &Failure) -> ExitCode {
+    log::problem(&failure.message, failure.hint.as_deref());
+    failure.exit
 }
 
 fn usage(error: &clap::Error) -> ExitCode {

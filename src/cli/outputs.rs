@@ -251,7 +251,8 @@ pub(super) fn is_closed() -> bool {
     leads_nowhere && mode.is_some_and(|mode| mode & 3 == 2)
 }
 
-fn emit(text: &str) -> Result<Emit, Failure> {
+/// `--emit`.
+pub(super) fn emit(text: &str) -> Result<Emit, Failure> {
     match text {
         "event" => Ok(Emit::Event),
         "body" => Ok(Emit::Body),

@@ -55,7 +55,7 @@ Exit codes:
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    call: CallArguments,
+    pub(super) call: CallArguments,
     /// Form of the plan
     #[arg(long = "as", value_enum, default_value_t = Form::Text, help_heading = "Plan")]
     form: Form,

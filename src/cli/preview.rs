@@ -27,7 +27,7 @@ const LONGEST_WORD: usize = 60 * 1024;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    call: CallArguments,
+    pub(super) call: CallArguments,
     /// How many records to show
     #[arg(short, long, value_name = "N", default_value_t = 3, help_heading = "Preview")]
     number: u64,

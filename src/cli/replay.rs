@@ -22,6 +22,7 @@ use super::arguments::{
 };
 use super::batch::BatchArguments;
 use super::contradictions::{from_environment, refuse_without_effect};
+use super::destination::Destination;
 use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
@@ -36,7 +37,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "DEAD_LETTERS")]
     letters: String,
     /// Map the records, mended or not, afresh to this endpoint [default: send the recorded requests]
-    #[arg(value_name = "ENDPOINT")]
+    #[arg(value_name = "ENDPOINT|DESTINATION")]
     endpoint: Option<String>,
     /// Which letters, by outcome [default: failed,rejected,pending; with an endpoint also invalid]
     #[arg(
@@ -67,6 +68,14 @@ pub(super) struct Arguments {
     output: OutputArguments,
     #[command(flatten)]
     looks: LooksArguments,
+}
+
+impl Arguments {
+    /// Takes from a destination file what flags do not replace but add to, and the endpoint.
+    pub(super) fn take(&mut self, destination: &Destination) {
+        self.endpoint = destination.endpoint();
+        destination.merge(&mut self.mapping, &mut self.manual);
+    }
 }
 
 /// Options of `run` that say less about dead letters, or nothing.

@@ -17,7 +17,7 @@ use super::{book, canary, log, setup, wire};
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    call: CallArguments,
+    pub(super) call: CallArguments,
     #[command(flatten)]
     delivery: DeliveryArguments,
     #[command(flatten)]

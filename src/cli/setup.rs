@@ -90,12 +90,6 @@ pub(super) fn refuse_terminal(paths: &[Input]) -> Result<(), Failure> {
 }
 
 fn template(id: &str, catalog: &Catalog, base_url: &str) -> Result<Endpoint, Failure> {
-    if id.ends_with(".toml") || id.contains('/') {
-        return Err(Failure::configuration(format!(
-            "`{id}` looks like a destination file, which this version cannot read"
-        ))
-        .hint("give the endpoint id and options instead; an input goes behind the endpoint id"));
-    }
     let template = find(id, catalog)?;
     let routed = routed(&template, catalog)?;
     Endpoint::template(base_url, template, routed).map_err(|error| Failure::configuration(error.to_string()))
@@ -121,19 +115,20 @@ fn manual(
         format!("{base_url}/{}", url.trim_start_matches('/'))
     };
     let pattern = UrlPattern::parse(&absolute).map_err(|error| Failure::configuration(error.to_string()))?;
-    let method = arguments.manual.method.as_deref().unwrap_or("POST").to_ascii_uppercase();
-    let method = match method.as_str() {
-        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" => method
-            .parse::<http::Method>()
-            .map_err(|error| Failure::usage(format!("method `{method}`: {error}")))?,
-        _ => {
-            return Err(Failure::usage(format!(
-                "method `{method}` is not one of GET, POST, PUT, PATCH, DELETE"
-            )));
-        }
-    };
+    let method = method(arguments.manual.method.as_deref().unwrap_or("POST"))?;
     let known = known_template(&pattern, &method, base_url, catalog);
     Ok(Endpoint::manual(method, pattern, arguments.manual.effect.map(effect), known))
+}
+
+/// `--method`.
+pub(super) fn method(text: &str) -> Result<http::Method, Failure> {
+    let method = text.to_ascii_uppercase();
+    match method.as_str() {
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" => method
+            .parse::<http::Method>()
+            .map_err(|error| Failure::usage(format!("method `{method}`: {error}"))),
+        _ => Err(Failure::usage(format!("method `{method}` is not one of GET, POST, PUT, PATCH, DELETE"))),
+    }
 }
 
 /// `--effect`.
@@ -165,26 +160,31 @@ fn known_template(
     catalog.matching(method, &sample).into_iter().next()
 }
 
+/// `--format`.
+pub(super) fn format(word: InputFormat) -> Format {
+    match word {
+        InputFormat::Jsonl => Format::Jsonl,
+        InputFormat::Json => Format::Json,
+        InputFormat::Csv => Format::Csv,
+        InputFormat::Tsv => Format::Tsv,
+    }
+}
+
+/// `--csv-delimiter`.
+pub(super) fn csv_delimiter(text: &str) -> Result<u8, Failure> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        _ if text.len() == 1 && !matches!(text, "\"" | "\n" | "\r") => Ok(text.as_bytes()[0]),
+        _ => Err(Failure::usage(format!("`--csv-delimiter` is `{text}`, which is not one ASCII character"))),
+    }
+}
+
 /// Opens the inputs.
 pub(super) fn inputs(arguments: &CallArguments, paths: &[Input]) -> Result<Inputs, Failure> {
     let input = &arguments.input;
-    let csv_delimiter = match input.csv_delimiter.as_deref() {
-        None => None,
-        Some("\\t" | "tab") => Some(b'\t'),
-        Some(text) if text.len() == 1 && !matches!(text, "\"" | "\n" | "\r") => Some(text.as_bytes()[0]),
-        Some(text) => {
-            return Err(Failure::usage(format!(
-                "`--csv-delimiter` is `{text}`, which is not one ASCII character"
-            )));
-        }
-    };
+    let csv_delimiter = input.csv_delimiter.as_deref().map(csv_delimiter).transpose()?;
     let settings = record::Settings {
-        format: input.format.map(|format| match format {
-            InputFormat::Jsonl => Format::Jsonl,
-            InputFormat::Json => Format::Json,
-            InputFormat::Csv => Format::Csv,
-            InputFormat::Tsv => Format::Tsv,
-        }),
+        format: input.format.map(format),
         csv_delimiter,
         max_record_bytes: input.max_record_bytes,
         limit: input.limit,
@@ -203,6 +203,7 @@ pub(super) fn mapping(
     let options = mapping::Options {
         map: given.map.clone(),
         set: given.set.clone(),
+        values: given.values.clone(),
         exclude: given.exclude.clone(),
         body: given.body.clone(),
         filter: arguments.input.filter.clone(),

@@ -16,6 +16,7 @@ use crate::record::{Input, Record, write_line};
 use super::arguments::{
     CallArguments, DeliveryArguments, Form, LedgerArguments, LooksArguments, OutputArguments,
 };
+use super::destination::Destination;
 use super::draw::{Draw, Headers, Member};
 use super::emulator::{Bound, Embedded};
 use super::exchange::{self, Watch};
@@ -61,6 +62,13 @@ pub(super) struct Arguments {
     output: OutputArguments,
     #[command(flatten)]
     looks: LooksArguments,
+}
+
+impl Arguments {
+    /// Takes what a destination file says; beside a record of its own no input is read.
+    pub(super) fn take(&mut self, destination: &Destination) {
+        self.call.take(destination, self.record.is_none());
+    }
 }
 
 /// Options of `run` that mean nothing for one call are hidden, and most of those that mean little.

@@ -4,6 +4,8 @@
 
 use std::num::NonZeroU32;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::call::{self, Credentials, Header, Proxy, Rate, Retry, Stop};
 use crate::emulator::{DEMO_ACCESS_KEY, DEMO_SECRET};
 use crate::mapping::UrlPattern;
@@ -19,19 +21,29 @@ const SECRET_HEADERS: &str = "ROOMPIPE_HEADERS";
 const SECRET_HEADER: &str = "ROOMPIPE_HEADER";
 
 /// A header of every call, as it was given.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct GivenHeader {
     pub(super) name: String,
-    value: String,
+    value: SecretString,
     /// It came from the environment or a file, and is never shown.
     secret: bool,
 }
 
 impl GivenHeader {
+    /// A header; one whose value came from the environment is secret.
+    pub(super) fn new(name: &str, value: &str, secret: bool) -> Self {
+        Self { name: name.trim().to_owned(), value: value.trim().to_owned().into(), secret }
+    }
+
+    /// Whether it may be sent at all.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.checked().map(drop)
+    }
+
     fn checked(&self) -> Result<Header, Failure> {
         let made = match self.secret {
-            true => Header::secret(&self.name, &self.value),
-            false => Header::public(&self.name, &self.value),
+            true => Header::secret(&self.name, self.value.expose_secret()),
+            false => Header::public(&self.name, self.value.expose_secret()),
         };
         made.map_err(|error| {
             let hint = error
@@ -48,11 +60,11 @@ impl GivenHeader {
 
     /// The value for people.
     pub(super) fn shown(&self) -> &str {
-        if self.secret { "<secret>" } else { &self.value }
+        if self.secret { "<secret>" } else { self.value.expose_secret() }
     }
 }
 
-/// The headers given by flags (public), and by the environment or the file it names (secret).
+/// The headers given by flags (public), by the environment or the file it names (secret), and by a destination file.
 pub(super) fn headers(given: &ManualArguments) -> Result<Vec<GivenHeader>, Failure> {
     let mut all = Vec::new();
     if let Ok(one) = std::env::var(SECRET_HEADER) {
@@ -69,17 +81,20 @@ pub(super) fn headers(given: &ManualArguments) -> Result<Vec<GivenHeader>, Failu
         })?;
         listed(&text, '\n', true, &mut all)?;
     }
-    let from_environment = all.len();
+    let has = |all: &[GivenHeader], name: &str| all.iter().any(|known| known.name.eq_ignore_ascii_case(name));
+    let of_file: Vec<_> = given.of_file.iter().filter(|header| !has(&all, &header.name)).cloned().collect();
+    all.extend(of_file);
+    let below_flags = all.len();
     for text in &given.header {
         all.push(header(text, false)?);
     }
     if let Some(several) = &given.headers {
         listed(several, ',', false, &mut all)?;
     }
-    // A flag wins over the environment.
-    let flags: Vec<String> =
-        all[from_environment..].iter().map(|header| header.name.to_ascii_lowercase()).collect();
-    all.retain(|header| !header.secret || !flags.contains(&header.name.to_ascii_lowercase()));
+    // A flag wins over the environment, which wins over a destination file.
+    let flags = all.split_off(below_flags);
+    all.retain(|header| !has(&flags, &header.name));
+    all.extend(flags);
     for header in &all {
         header.checked()?;
     }
@@ -99,7 +114,7 @@ fn header(text: &str, secret: bool) -> Result<GivenHeader, Failure> {
         let shown = if secret { format!("in {SECRET_HEADERS}") } else { format!("`{text}`") };
         Failure::configuration(format!("header {shown} is not NAME:VALUE"))
     })?;
-    Ok(GivenHeader { name: name.trim().to_owned(), value: value.trim().to_owned(), secret })
+    Ok(GivenHeader::new(name, value, secret))
 }
 
 /// True where a call needs a token of ours: it goes to the origin of the base URL, the only one that gets it, and
@@ -156,6 +171,11 @@ fn open_files_limit() -> Option<usize> {
     None
 }
 
+/// `--rate`.
+pub(super) fn rate(text: &str) -> Result<Rate, Failure> {
+    text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))
+}
+
 /// What calls are made to, and with.
 pub(super) struct Wire {
     pub(super) base_url: String,
@@ -176,10 +196,7 @@ impl Wire {
         settings.credentials = self.credentials;
         settings.headers = self.headers.iter().map(GivenHeader::checked).collect::<Result<_, _>>()?;
         settings.concurrency = concurrency(delivery.concurrency, self.emulator);
-        settings.rate = match &delivery.rate {
-            Some(text) => Some(text.parse::<Rate>().map_err(|error| refused(&error, Some(error.hint())))?),
-            None => None,
-        };
+        settings.rate = delivery.rate.as_deref().map(rate).transpose()?;
         settings.burst = delivery.burst.and_then(NonZeroU32::new);
         settings.timeout = delivery.timeout;
         settings.max_attempts = delivery.max_attempts;

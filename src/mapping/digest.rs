@@ -54,6 +54,12 @@ pub(super) fn of_options(options: &Options, assignments: &[Assignment]) -> Strin
                 part(&mut hash, b"set");
                 part(&mut hash, text.as_bytes());
             }
+            Source::Value(value) => {
+                let mut value = value.clone();
+                value.sort_all_objects();
+                part(&mut hash, b"value");
+                part(&mut hash, value.to_string().as_bytes());
+            }
         }
     }
     let mut exclude: Vec<&str> = options.exclude.iter().map(String::as_str).collect();

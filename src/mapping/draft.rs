@@ -98,7 +98,11 @@ impl<'e> Draft<'e> {
 
     /// Places a constant.
     pub(super) fn set(&mut self, target: &Target, text: &str) -> Result<(), Problem> {
-        let value = coerce::constant(text, self.endpoint.shape_at(target));
+        self.set_value(target, coerce::constant(text, self.endpoint.shape_at(target)))
+    }
+
+    /// Places a constant as it is.
+    pub(super) fn set_value(&mut self, target: &Target, value: Value) -> Result<(), Problem> {
         self.note_blank(target, Some(&value));
         self.put(target, Some(value), Giver::Set, None)
     }

@@ -82,6 +82,8 @@ struct Assignment {
 enum Source {
     Expression(Expression),
     Constant(String),
+    /// A constant that no text spells: a number where a text may stand, too.
+    Value(Value),
 }
 
 #[derive(Debug)]
@@ -217,6 +219,7 @@ impl Mapping {
                     draft.take(&assignment.target, value, Giver::Map(expression.text()))
                 }
                 Source::Constant(text) => draft.set(&assignment.target, text),
+                Source::Value(constant) => draft.set_value(&assignment.target, constant.clone()),
             }
             .map_err(|problem| Invalid::fields(vec![problem]))?;
         }
@@ -230,7 +233,7 @@ impl Mapping {
         value: Option<&jq::Val>,
     ) -> Result<Vec<Option<Value>>, Invalid> {
         let one = |assignment: &Assignment| match &assignment.from {
-            Source::Constant(_) => Ok(None),
+            Source::Constant(_) | Source::Value(_) => Ok(None),
             Source::Expression(expression) => expression
                 .value(object, value)
                 .map_err(|error| Invalid::program(&format!("--map {}", assignment.option), &error)),
@@ -288,7 +291,7 @@ impl Mapping {
             Source::Expression(Expression::Path(_, program) | Expression::Jq(program)) => {
                 names(program.source(), name)
             }
-            Source::Constant(_) => false,
+            Source::Constant(_) | Source::Value(_) => false,
         })
     }
 

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::jq::{self, CompileError, Program};
 use crate::template::Place;
 
 use super::batch::{BatchOptions, Batching};
+use super::coerce;
 use super::endpoint::Endpoint;
 use super::expression::Expression;
 use super::look::Key;
@@ -20,6 +23,8 @@ pub struct Options {
     pub map: Vec<String>,
     /// `TARGET=VALUE`.
     pub set: Vec<String>,
+    /// TARGET and VALUE of constants that have a type of their own. Those of `set` win over them.
+    pub values: Vec<(String, Value)>,
     /// Attributes not taken by name.
     pub exclude: Vec<String>,
     /// A jq program whose outputs are the bodies.
@@ -219,7 +224,8 @@ impl Mapping {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn compile(options: &Options, endpoint: Endpoint) -> Result<Self, Error> {
-        let mut assignments = Vec::with_capacity(options.map.len() + options.set.len());
+        let mut assignments =
+            Vec::with_capacity(options.map.len() + options.values.len() + options.set.len());
         for text in &options.map {
             let (target, rest) = assignment("--map", "EXPR", text, options, &endpoint)?;
             let expression = Expression::compile(rest)
@@ -229,6 +235,9 @@ impl Mapping {
                 target,
                 from: Source::Expression(expression),
             });
+        }
+        for (target, value) in &options.values {
+            assignments.push(typed(target, value, options, &endpoint)?);
         }
         for text in &options.set {
             let (target, rest) = assignment("--set", "VALUE", text, options, &endpoint)?;
@@ -360,6 +369,22 @@ fn assignment<'t>(
     }
     let below = below.into_iter().map(str::to_owned).collect();
     Ok((Target { place, name: name.to_owned(), below }, right))
+}
+
+/// A constant of its own type. Where a text spells it, it is that text: a mapping stays the same wherever it is written.
+fn typed(target: &str, value: &Value, options: &Options, endpoint: &Endpoint) -> Result<Assignment, Error> {
+    let json = value.to_string();
+    let plain = value.as_str().unwrap_or(&json);
+    let option = format!("{target}={plain}");
+    let (target, _) = assignment("--set", "VALUE", &option, options, endpoint)?;
+    let shape = endpoint.shape_at(&target);
+    let meant = coerce::cell(value.clone(), shape, false);
+    let spelled = [plain, &json].into_iter().find(|text| coerce::constant(text, shape) == meant);
+    let from = match spelled {
+        Some(text) => Source::Constant(text.to_owned()),
+        None => Source::Value(meant),
+    };
+    Ok(Assignment { option, target, from })
 }
 
 fn key(text: &str) -> Result<Key, Error> {

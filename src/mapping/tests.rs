@@ -4,6 +4,7 @@ mod digests;
 mod looks;
 mod recorded;
 mod traces;
+mod values;
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
-//! What is wrong with a template, at which place of which file.
+//! What is wrong with a file that somebody wrote (a template, a configuration), at which place of it.
 //!
-//! It is about files written by people who add endpoints; what is wrong with a record's values is a `Problem`.
+//! It knows places, not what a file means; what is wrong with a record's values is a `Problem`.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::jq::{position, underlined};
 
-/// One thing that is wrong with a template.
+/// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defect {
     /// The file, as it was named.
@@ -25,7 +25,7 @@ pub struct Defect {
 }
 
 impl Defect {
-    pub(super) fn new(file: &str, text: &str, place: Range<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(file: &str, text: &str, place: Range<usize>, message: impl Into<String>) -> Self {
         let (line, column) = position(text, place.start);
         let excerpt = underlined(text, place);
         Self { file: file.to_owned(), line, column, message: message.into(), excerpt, hint: None }
