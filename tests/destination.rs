@@ -29,7 +29,7 @@ fn previewed(destination: &str, words: &[&str], record: &str) -> Ran {
 
 #[test]
 fn one_record_is_tested_and_nothing_is_kept() {
-    let file = "endpoint = \"create-room\"\ninputs = [\"rooms.csv\"]\nledger = \"a.ledger\"\nkey = \"name\"\n\
+    let file = "endpoint = \"create-room\"\ninputs = [\"rooms.csv\"]\nledger = \"a.ledger\"\nkey = \"title\"\n\
                 output = \"out.jsonl\"\nactive = false\n[map]\nname = \"title\"\n";
     let server = server();
     for words in [&["--as", "json"][..], &["--as", "json", "--record", "{\"title\":\"hall\"}"]] {
