@@ -10,14 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Emulator, Program, Ran, Reply, STANDUP, Server, TOWNHALL, entries, jsonl};
+use support::{Emulator, Program, Reply, STANDUP, Server, TEMPLATE, TOWNHALL, entries, jsonl, told};
 
 fn diff(base_url: &str, line: &str) -> Program {
     Program::new("plan").line("--diff").line(line).env("ROOMPIPE_BASE_URL", base_url).with_key()
-}
-
-fn told(ran: &Ran) -> Value {
-    ran.text().parse().unwrap()
 }
 
 /// The answer for each call, with the fields that would be changed.
@@ -145,6 +141,36 @@ fn what_no_read_is_about_is_new() {
     let ran = diff(&emulator.base_url, "create-room --as json").stdin(input).run().exits(0);
     assert_eq!(answers(&told(&ran)), ["create"]);
     assert_eq!(emulator.journal().len(), 0);
+}
+
+#[test]
+fn templates_roles_and_lists_of_settings_are_compared_too() {
+    let emulator = Emulator::start();
+    let answers_of = |line: &str, input: Value| {
+        let ran = diff(&emulator.base_url, line).line("--as json").stdin(jsonl([input])).run().exits(0);
+        answers(&told(&ran)).remove(0)
+    };
+    let role = |name: &str| json!({"template_id": TEMPLATE, "role_name": name, "maxPeerCount": 3});
+    assert!(answers_of("create-update-role", role("host")).starts_with("change maxPeerCount: "));
+    assert_eq!(answers_of("create-update-role", role("stage")), "create");
+    assert_eq!(answers_of("create-template", json!({"name": "other"})), "create");
+    assert_eq!(answers_of("create-template", json!({"name": "demo"})), "unchanged");
+    let before = emulator.journal().len();
+    assert_eq!(answers_of("create-template", json!({"roles": {}})), "create");
+    // Without a name nothing can be looked for.
+    assert_eq!(emulator.journal().len(), before);
+    only_reads(&emulator, 0);
+
+    let server = Server::start(|_| Reply::json(200, &json!([{"id": "x", "name": "a", "role": "host"}])));
+    let base_url = format!("{}/v2", server.origin());
+    for (role, expected) in [("host", "unchanged"), ("guest", r#"change [0].role: "host" > "guest""#)] {
+        let ran = diff(&base_url, "update-template-recordings --as json")
+            .args(["--set", "template_id=t", "--body", "[{name, role}]"])
+            .stdin(jsonl([json!({"name": "a", "role": role})]))
+            .run()
+            .exits(0);
+        assert_eq!(answers(&told(&ran)), [expected]);
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub(super) fn look(
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     };
     if !is_there {
-        return Ok(Some(remembered(false, Box::new(NoRecall::default()), true, true)));
+        return Ok(Some(remembered(false, Box::<NoRecall>::default(), true, true)));
     }
     let look = || {
         let inspection = Inspection::open(path)?;

@@ -87,7 +87,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         (None, true) => "http://127.0.0.1:4100/v2".to_owned(),
         (None, false) => setup::base_url(arguments.call.target.base_url.as_deref()),
     };
-    let (plan, differ) = prepare(&arguments, base_url)?;
+    let (plan, differ) = prepare(&arguments, &base_url)?;
     let report = match differ {
         None => plan.run(|_| true),
         Some(differ) => compare(plan, differ, bound, &arguments)?,
@@ -106,18 +106,18 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Checks and opens everything, as `run` does; nothing is sent.
-fn prepare(arguments: &Arguments, base_url: String) -> Result<(Plan, Option<Differ>), Failure> {
+fn prepare(arguments: &Arguments, base_url: &str) -> Result<(Plan, Option<Differ>), Failure> {
     let Arguments { call, delivery, ledger, .. } = arguments;
     let emulator = call.target.emulator;
-    let meaning = setup::meaning(call, &base_url)?;
+    let meaning = setup::meaning(call, base_url)?;
     let headers = wire::headers(&call.manual)?;
-    let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
-    setup::reconciler(&meaning, &base_url)?;
+    let needs_token = wire::needs_token(base_url, meaning.endpoint.url(), &headers);
+    setup::reconciler(&meaning, base_url)?;
     let Meaning { endpoint, catalog, paths } = meaning;
     let templates: Vec<_> = endpoint.may_call().cloned().collect();
     let present = match arguments.diff {
         true => Some(
-            Present::new(&base_url, &templates, |id| catalog.get(id))
+            Present::new(base_url, &templates, |id| catalog.get(id))
                 .map_err(|error| nothing_to_compare(&error, &catalog))?,
         ),
         false => None,
@@ -132,10 +132,10 @@ fn prepare(arguments: &Arguments, base_url: String) -> Result<(Plan, Option<Diff
         (true, false) => wire::found_credentials()?,
     };
     let token = credentials.as_ref().and_then(|credentials| credentials.validity(SystemTime::now()));
-    let pins = book::pins(ledger, &base_url, &mapping, credentials.as_ref());
+    let pins = book::pins(ledger, base_url, &mapping, credentials.as_ref());
     let workspace_is_known = credentials.is_some() || !needs_token;
     let stop = Stop::new();
-    let wire = Wire { base_url: base_url.clone(), credentials, headers, emulator };
+    let wire = Wire { base_url: base_url.to_owned(), credentials, headers, emulator };
     let settings = wire.settings(call, delivery, &stop)?;
     let estimating = Estimating { rate: settings.rate, burst: settings.burst, token };
     let concurrency = settings.concurrency;

@@ -42,7 +42,7 @@ pub enum LookupError {
         /// The template it reads with.
         read: String,
         /// Why.
-        source: template::Error,
+        source: Box<template::Error>,
     },
     /// The template it reads with does more than read.
     #[error("`{id}` {does} `{read}`, which is no read")]
@@ -107,7 +107,7 @@ impl Reads {
                 id: id.to_owned(),
                 does,
                 read: read.clone(),
-                source,
+                source: Box::new(source),
             })?;
             check((id.to_owned(), does), lookup, &found)?;
             let endpoint = Endpoint::template(base_url, Arc::clone(&found), None)?;

@@ -5,6 +5,7 @@
 
 mod emulator;
 mod mask;
+mod planned;
 mod program;
 mod ran;
 mod server;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use emulator::{Emulator, entries, got, took_effect};
 pub use mask::masked;
+pub use planned::{counted, lines, plan, repeated, told};
 pub use program::{Program, Running};
 pub use ran::Ran;
 pub use server::{Received, Reply, Server};

@@ -102,7 +102,7 @@ impl<W: Write> Text<'_, W> {
 
     fn heading(&mut self, text: &str, hue: Hue) -> Result<()> {
         self.line("")?;
-        self.line(&self.paint.text(hue, &format!("{text}:")))
+        self.line(&self.paint.text(hue, format!("{text}:")))
     }
 
     fn problems(&mut self, report: &PlanReport) -> Result<()> {
@@ -124,7 +124,7 @@ impl<W: Write> Text<'_, W> {
     fn problem(&mut self, kind: &Kind) -> Result<()> {
         self.line(&format!("  {} × {}", kind.count, printable(&kind.message)))?;
         let places: Vec<String> = kind.first.iter().map(place).collect();
-        self.line(&format!("      {}", self.paint.text(Hue::Quiet, &listed(&places, kind.count))))?;
+        self.line(&format!("      {}", self.paint.text(Hue::Quiet, listed(&places, kind.count))))?;
         match &kind.hint {
             Some(hint) => self.line(&format!("      hint: {}", printable(hint))),
             None => Ok(()),
@@ -150,7 +150,7 @@ impl<W: Write> Text<'_, W> {
                 })
                 .collect();
             self.line(&format!("  {name}: {} ×{how}", thing.times))?;
-            self.line(&format!("      {}", self.paint.text(Hue::Quiet, &listed(&places, thing.times))))?;
+            self.line(&format!("      {}", self.paint.text(Hue::Quiet, listed(&places, thing.times))))?;
         }
         let told: u64 = repeated.first.iter().map(|thing| thing.times).sum();
         let more = repeated.things - repeated.first.len() as u64;
@@ -211,7 +211,7 @@ impl<W: Write> Text<'_, W> {
             number: told["number"].as_u64().unwrap_or_default(),
         };
         let (name, at) = (printable(text("name")), place(&at));
-        let word = self.paint.text(hue, &format!("{word:8}"));
+        let word = self.paint.text(hue, format!("{word:8}"));
         self.line(&format!("  {word} {name}  {}", self.paint.text(Hue::Quiet, &at)))?;
         for change in told["changes"].as_array().into_iter().flatten() {
             let field = printable(change["field"].as_str().unwrap_or_default());

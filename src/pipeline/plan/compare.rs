@@ -3,7 +3,7 @@
 //! Pure. Values at sensitive places are compared and never shown.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::template::REDACTED;
 
@@ -37,15 +37,21 @@ pub(super) struct Compared {
     pub(super) not_compared: Vec<String>,
 }
 
-/// Compares the body of a call with what is there.
-pub(super) fn compared(
-    sent: &Map<String, Value>,
-    there: &Value,
-    is_sensitive: &dyn Fn(&[&str]) -> bool,
-) -> Compared {
+/// Compares the body of a call with what is there: an object with an object, or a list with a list.
+pub(super) fn compared(sent: &Value, there: &Value, is_sensitive: &dyn Fn(&[&str]) -> bool) -> Compared {
     let mut walk = Walk { is_sensitive, found: Compared::default() };
-    for (name, value) in sent {
-        walk.at(&mut vec![name.as_str()], value, there.get(name).unwrap_or(&Value::Null));
+    match (sent, there) {
+        (Value::Array(sent), Value::Array(there)) if sent.len() == there.len() => {
+            for (n, (sent, there)) in sent.iter().zip(there).enumerate() {
+                walk.at(&mut Vec::new(), format!("[{n}]"), sent, there);
+            }
+        }
+        (Value::Object(sent), there) => {
+            for (name, value) in sent {
+                walk.at(&mut vec![name], name.clone(), value, there.get(name).unwrap_or(&Value::Null));
+            }
+        }
+        (sent, there) => walk.at(&mut Vec::new(), "body".to_owned(), sent, there),
     }
     walk.found
 }
@@ -56,8 +62,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn at<'v>(&mut self, place: &mut Vec<&'v str>, sent: &'v Value, there: &Value) {
-        let field = place.join(".");
+    /// `place` is made of names only; `field` is what people are told.
+    fn at<'v>(&mut self, place: &mut Vec<&'v str>, field: String, sent: &'v Value, there: &Value) {
         if (self.is_sensitive)(place) {
             if there.is_null() || *there == REDACTED {
                 self.found.not_compared.push(field);
@@ -69,7 +75,7 @@ impl Walk<'_> {
         if let (Value::Object(sent), Value::Object(_)) = (sent, there) {
             for (name, value) in sent {
                 place.push(name);
-                self.at(place, value, there.get(name).unwrap_or(&Value::Null));
+                self.at(place, format!("{field}.{name}"), value, there.get(name).unwrap_or(&Value::Null));
                 place.pop();
             }
             return;
@@ -117,16 +123,19 @@ fn covers(there: &Value, sent: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, LazyLock};
+
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::template::Catalog;
+    use crate::template::{Catalog, EndpointTemplate};
+
+    static ROOM: LazyLock<Arc<EndpointTemplate>> =
+        LazyLock::new(|| Catalog::embedded().get("create-room").unwrap());
 
     fn told(sent: &Value, there: &Value) -> (Value, Vec<String>) {
-        let template = Catalog::embedded().get("create-room").unwrap();
-        let found =
-            compared(sent.as_object().unwrap(), there, &|place: &[&str]| template.is_sensitive(place));
+        let found = compared(sent, there, &|place: &[&str]| ROOM.is_sensitive(place));
         (serde_json::to_value(found.changes).unwrap(), found.not_compared)
     }
 
@@ -150,6 +159,24 @@ mod tests {
                     {"field": "recording_info.upload_info.type", "old": "s3", "new": "gs"}]),
             ),
             (json!({"size": {"a": 1}}), json!([{"field": "size", "old": 30.0, "new": {"a": 1}}])),
+        ] {
+            assert_eq!(told(&sent, &there), (expected, vec![]), "{sent}");
+        }
+    }
+
+    #[test]
+    fn lists_are_compared_item_by_item() {
+        let there = json!([{"name": "a", "id": 7, "size": {"width": 1, "height": 2}}]);
+        for (sent, expected) in [
+            (json!([{"name": "a"}]), json!([])),
+            (
+                json!([{"name": "b", "size": {"width": 3}}]),
+                json!([
+                    {"field": "[0].name", "old": "a", "new": "b"},
+                    {"field": "[0].size.width", "old": 1, "new": 3}]),
+            ),
+            (json!([]), json!([{"field": "body", "old": there, "new": []}])),
+            (json!({"x": 1}), json!([{"field": "x", "old": null, "new": 1}])),
         ] {
             assert_eq!(told(&sent, &there), (expected, vec![]), "{sent}");
         }
@@ -204,8 +231,7 @@ mod tests {
             let same = told(&sent, &sent);
             prop_assert_eq!(same.0, json!([]));
             let (changes, _) = told(&sent, &there);
-            let template = Catalog::embedded().get("create-room").unwrap();
-            for change in changes.as_array().unwrap() {
+                for change in changes.as_array().unwrap() {
                 let mut place: Vec<&str> = change["field"].as_str().unwrap().split('.').collect();
                 place.reverse();
                 for name in ["old", "new"] {
@@ -214,7 +240,7 @@ mod tests {
                         value = json!({*step: value});
                     }
                     let mut masked = value.clone();
-                    template.mask(&mut masked);
+                    ROOM.mask(&mut masked);
                     prop_assert_eq!(value, masked);
                 }
             }

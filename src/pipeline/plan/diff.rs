@@ -249,9 +249,13 @@ impl Differ {
 
 impl Search<'_> {
     /// The parameters of the read, by their names; nothing where the request does not say what it is about, and so is
-    /// about something new.
+    /// about something new: it has no value for a parameter, or for what its template says that it writes.
     fn parameters(&self) -> Result<Option<Map<String, Value>>, Unclear> {
-        let found = self.lookup.parameters(&jq::from_json(&self.request)).map_err(Unclear::Parameters)?;
+        let request = jq::from_json(&self.request);
+        if self.template.order_by.is_some() && self.template.order_of(&request).is_none() {
+            return Ok(None);
+        }
+        let found = self.lookup.parameters(&request).map_err(Unclear::Parameters)?;
         let is_whole =
             found.path.len() == self.lookup.path.len() && found.query.len() == self.lookup.query.len();
         Ok(is_whole.then(|| found.path.into_iter().chain(found.query).collect()))
@@ -272,6 +276,10 @@ impl Search<'_> {
                     return Err(Unclear::Read { outcome: settled.outcome, why });
                 }
             };
+            if self.is_whole() {
+                let there = serde_json::from_slice(&response.body).map_err(|_| Unreadable::NotJson)?;
+                return Ok(Some(there).filter(|there: &Value| !there.is_null()));
+            }
             let page = pages.read(&response.body)?;
             let ours = |item: &Value| self.lookup.is_match(item, &self.request);
             if let Some(item) = page.items.into_iter().find(ours) {
@@ -284,6 +292,11 @@ impl Search<'_> {
         Err(Unclear::TooMany)
     }
 
+    /// True where the read's answer is the thing itself, and not a list in which it is to be found.
+    fn is_whole(&self) -> bool {
+        self.read.template.pagination.is_none() && self.lookup.matches.is_empty()
+    }
+
     fn compared(&self, item: &Value) -> Compared {
         let items = match &self.read.template.pagination {
             Some(Pagination::Cursor { items, .. } | Pagination::Page { items, .. }) => Some(items.as_str()),
@@ -293,11 +306,10 @@ impl Search<'_> {
             let whole: Vec<&str> = items.into_iter().chain(place.iter().copied()).collect();
             self.template.is_sensitive(place) || self.read.template.is_sensitive(&whole)
         };
-        let sent = self.request["body"].as_object().into_iter().flatten();
-        let sent: Map<String, Value> = sent
-            .filter(|(name, _)| !self.is_found_by(item, name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+        let mut sent = self.request["body"].clone();
+        if let Value::Object(members) = &mut sent {
+            members.retain(|name, _| !self.is_found_by(item, name));
+        }
         compared(&sent, item, &is_sensitive)
     }
 
