@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::judge::{Evidence, Findings, judge};
 use super::random::Random;
-use super::support::{Emulator, Program, Ran, Running, jsonl};
+use super::support::{Emulator, Program, Ran, Running, jsonl, took_effect};
 use super::work::Work;
 
 /// Calls at once.
@@ -54,6 +55,7 @@ impl Row {
         self.findings.lost += other.findings.lost;
         self.findings.doubled += other.findings.doubled;
         self.findings.unknown += other.findings.unknown;
+        self.findings.refused += other.findings.refused;
         self.findings.wrong.extend(other.findings.wrong);
         self.kept.extend(other.kept);
     }
@@ -153,26 +155,32 @@ impl Campaign {
         })
     }
 
-    /// Whoever runs the command once more changes nothing.
+    /// Whoever runs the command once more changes nothing; only what is refused is sent once more.
     fn look_again(&self, findings: &mut Findings) {
-        let read = || fs::read(self.folder.path().join("out.jsonl")).unwrap_or_default();
+        let read = || fs::read_to_string(self.folder.path().join("out.jsonl")).unwrap_or_default();
+        let is_refused = |call: &&Value| findings.refused > 0 && !took_effect(call);
         // A read that tells what became of an unknown one changes nothing.
-        let calls = || self.emulator.journal().iter().filter(|call| call["method"] != "GET").count();
+        let calls = || {
+            let journal = self.emulator.journal();
+            journal.iter().filter(|call| call["method"] != "GET" && !is_refused(call)).count()
+        };
         let (before, output) = (calls(), read());
         let ran = self.command().run();
-        if calls() != before || ran.summary()["attempts"] != 0 {
+        if calls() != before || (findings.refused == 0 && ran.summary()["attempts"] != 0) {
             findings.wrong.push(format!("sent again after the end: {}", ran.summary()));
         }
-        if read() != output {
-            findings.wrong.push("told again after the end".to_owned());
+        let after = read();
+        let news = after.strip_prefix(&output);
+        if !news.is_some_and(|news| news.lines().all(|line| line.contains("\"call.rejected\""))) {
+            findings.wrong.push(format!("told again after the end: {news:?}"));
         }
         let known = Program::new("ledger").line("export run.ledger").within(&self.folder).run();
         let is = |word: &str| known.events().iter().filter(|call| call["outcome"] == word).count() as u64;
-        let (all, unknown) = (self.work.due().len() as u64, findings.unknown);
-        if (is("delivered"), is("unknown"), known.events().len() as u64) != (all - unknown, unknown, all) {
-            findings
-                .wrong
-                .push(format!("{unknown} of {all} are unknown, and the ledger says:\n{}", known.text()));
+        let (all, unknown, refused) = (self.work.due().len() as u64, findings.unknown, findings.refused);
+        let says = [is("delivered"), is("unknown"), is("rejected"), known.events().len() as u64];
+        if says != [all - unknown - refused, unknown, refused, all] {
+            let text = format!("{unknown} of {all} are unknown, {refused} refused, and the ledger says:");
+            findings.wrong.push(format!("{text}\n{}", known.text()));
         }
     }
 }

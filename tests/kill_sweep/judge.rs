@@ -31,6 +31,8 @@ pub(crate) struct Findings {
     pub(crate) doubled: u64,
     /// Calls told to be unknown.
     pub(crate) unknown: u64,
+    /// Calls that the API refuses, and that were told to be so.
+    pub(crate) refused: u64,
     /// Everything that breaks the promise, the two above among it.
     pub(crate) wrong: Vec<String>,
 }
@@ -65,12 +67,15 @@ impl Told {
             };
             let id = event["id"].as_str().unwrap_or_default().to_owned();
             let data = &event["data"];
-            let number = data["records"][0]["number"].as_u64().unwrap_or_default();
-            let index = data["call"]["index"].as_u64().unwrap_or_default();
             let kind = event["type"].as_str().unwrap_or_default().to_owned();
             let generation = data["generation"].as_u64().unwrap_or_default();
-            let call = told.calls.entry((number, index)).or_default();
-            call.entry(generation).or_default().insert((kind, id.clone()));
+            for record in data["records"].as_array().into_iter().flatten() {
+                let number = record["number"].as_u64().unwrap_or_default();
+                let call = if data["batched"] == true { &record["call"] } else { &data["call"] };
+                let call =
+                    told.calls.entry((number, call["index"].as_u64().unwrap_or_default())).or_default();
+                call.entry(generation).or_default().insert((kind.clone(), id.clone()));
+            }
             if let Some(before) = told.lines.insert(id, line.to_vec())
                 && before != line
             {
@@ -89,8 +94,14 @@ impl Told {
 }
 
 /// Every call is told once as what it came to. Only of one that a read can tell about there may be a doubt before.
-fn is_told_once(work: &Work, told: &[&(String, String)]) -> bool {
+/// One that the API refuses is told so by each run that sends it.
+fn is_told_once(work: &Work, due: &Due, told: &[&(String, String)]) -> bool {
     let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    if due.is_refused {
+        let refusals = kinds.iter().take_while(|kind| **kind == "call.rejected").count();
+        let in_doubt = work.counts() && kinds[refusals..] == ["call.unknown"];
+        return in_doubt || (refusals > 0 && refusals == kinds.len());
+    }
     let resolved = ["call.unknown", "call.delivered"];
     kinds == ["call.delivered"] || kinds == ["call.unknown"] || (work.reconciles() && kinds == resolved)
 }
@@ -106,22 +117,27 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Findings {
     for call in &due {
         let times = done.get(call.text.as_str()).copied().unwrap_or_default();
         let told = output.of(call);
-        if !is_told_once(evidence.work, &told) {
+        if !is_told_once(evidence.work, call, &told) {
             findings.wrong(format!("told as {told:?}: {call:?}"));
         }
         let is_unknown = told.last().is_some_and(|(kind, _)| kind == "call.unknown");
         if is_unknown {
             findings.unknown += 1;
             unknown_records.insert(call.number);
+        } else {
+            findings.refused += u64::from(call.is_refused);
         }
-        let doubt = |(kind, _): &&&(String, String)| kind == "call.unknown";
+        let doubt = |(kind, _): &&&(String, String)| kind != "call.delivered";
         if !dead.of(call).iter().eq(told.iter().filter(doubt)) {
             findings.wrong(format!("told as {told:?}, and {:?} in the dead letters", dead.of(call)));
         }
         if times > 0 && is_unknown && evidence.work.reconciles() {
             findings.wrong(format!("unknown, although a read tells that it was done: {call:?}"));
         }
-        if times == 0 && !is_unknown {
+        if times > 0 && call.is_refused {
+            findings.wrong(format!("done, although it is refused: {call:?}"));
+        }
+        if times == 0 && !is_unknown && !call.is_refused {
             findings.lost += 1;
             findings.wrong(format!("neither done nor unknown, told as {told:?}: {call:?}"));
         }
@@ -140,9 +156,11 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Findings {
 fn done<'a>(evidence: &Evidence<'_>, due: &'a [Due], findings: &mut Findings) -> BTreeMap<&'a str, u64> {
     let mut done: BTreeMap<&str, u64> = due.iter().map(|call| (call.text.as_str(), 0)).collect();
     for call in evidence.journal.iter().filter(|call| took_effect(call)) {
-        match done.get_mut(evidence.work.text(call).as_str()) {
-            Some(times) => *times += 1,
-            None => findings.wrong(format!("nobody asked for this: {call}")),
+        for text in evidence.work.texts(call) {
+            match done.get_mut(text.as_str()) {
+                Some(times) => *times += 1,
+                None => findings.wrong(format!("nobody asked for this: {call}")),
+            }
         }
     }
     done
@@ -159,11 +177,12 @@ fn last_effects(evidence: &Evidence<'_>, due: &[Due], findings: &mut Findings) {
         due.iter().map(|call| (call.text.as_str(), call.target.as_str())).collect();
     let (mut last, mut made) = (BTreeMap::new(), BTreeMap::new());
     for call in evidence.journal.iter().filter(|call| took_effect(call)) {
-        let text = evidence.work.text(call);
-        let Some((text, target)) = target_of.get_key_value(text.as_str()) else { continue };
-        last.insert(*target, *text);
         let makes = call["effects"].as_array().unwrap().iter().any(|effect| effect["kind"] == "room.created");
-        *made.entry(*target).or_insert(0) += u64::from(makes);
+        for text in evidence.work.texts(call) {
+            let Some((text, target)) = target_of.get_key_value(text.as_str()) else { continue };
+            last.insert(*target, *text);
+            *made.entry(*target).or_insert(0) += u64::from(makes);
+        }
     }
     for (target, text) in wanted {
         if last.get(target).is_some_and(|last| *last != text) {
@@ -180,7 +199,7 @@ fn few_unknown(evidence: &Evidence<'_>, findings: &mut Findings) {
     let is_ambiguous = |call: &&Value| call["fault"].as_str().is_some_and(|name| AMBIGUOUS.contains(&name));
     let ambiguous = evidence.journal.iter().filter(is_ambiguous).count() as u64;
     let most = match evidence.work.counts() {
-        true => evidence.kills * evidence.concurrency + ambiguous,
+        true => (evidence.kills * evidence.concurrency + ambiguous) * evidence.work.batch,
         false => 0,
     };
     if findings.unknown > most {
@@ -194,11 +213,14 @@ fn counts(evidence: &Evidence<'_>, unknown: u64, findings: &mut Findings) {
     let outcomes = &evidence.summary["outcomes"];
     let of = |name: &str| outcomes[name].as_u64().unwrap_or_default();
     let read = evidence.summary["read"].as_u64().unwrap_or_default();
-    let told = (read, of("delivered") + of("skipped"), of("unknown"));
-    if told != (records, records - unknown, unknown) {
-        findings.wrong(format!("{unknown} of {records} records are unknown: {}", evidence.summary));
+    let told = (read, of("delivered") + of("skipped"), of("unknown"), of("rejected"));
+    let refused = findings.refused;
+    if told != (records, records - unknown - refused, unknown, refused) {
+        let text =
+            format!("{unknown} of {records} records are unknown, {refused} refused: {}", evidence.summary);
+        findings.wrong(text);
     }
-    if evidence.code != i32::from(unknown > 0) {
-        findings.wrong(format!("exit {} with {unknown} unknown", evidence.code));
+    if evidence.code != i32::from(unknown + refused > 0) {
+        findings.wrong(format!("exit {} with {unknown} unknown, {refused} refused", evidence.code));
     }
 }

@@ -52,11 +52,14 @@ fn seed() -> u64 {
 
 type Make = fn(usize, &Emulator) -> Work;
 
-const WORKS: [(&str, Make); 4] = [
+const WORKS: [(&str, Make); 7] = [
     ("upsert", |count, _| Work::upsert(count)),
     ("idempotent", Work::idempotent),
     ("non-idempotent", |count, _| Work::non_idempotent(count)),
     ("reconciled", Work::reconciled),
+    ("non-idempotent, by roles", |count, _| Work::roles(count)),
+    ("idempotent, in batches", |count, _| Work::batched_idempotent(count)),
+    ("non-idempotent, in batches", |count, _| Work::batched_non_idempotent(count)),
 ];
 
 /// Campaigns of one kind of work until so many runs were disturbed.
@@ -73,12 +76,12 @@ fn sweep(make: Make, seed: u64, most: u64, act: fn(Running) -> End) -> Row {
 
 /// Prints a table, and fails where a promise was broken.
 fn told(rows: Vec<(String, Row)>) {
-    println!("{:<30}   runs  kills records   lost doubled unknown seconds", "");
+    println!("{:<42}   runs  kills records   lost doubled unknown seconds", "");
     for (name, row) in &rows {
         let Row { runs, kills, records, findings, seconds, .. } = row;
         let (lost, doubled, unknown) = (findings.lost, findings.doubled, findings.unknown);
         println!(
-            "{name:<30} {runs:>6} {kills:>6} {records:>7} {lost:>6} {doubled:>7} {unknown:>7} {seconds:>7.1}"
+            "{name:<42} {runs:>6} {kills:>6} {records:>7} {lost:>6} {doubled:>7} {unknown:>7} {seconds:>7.1}"
         );
     }
     rows.into_iter().for_each(|(_, row)| row.check(seed()));
@@ -96,10 +99,10 @@ fn runs_that_are_killed_lose_nothing_and_do_nothing_twice() {
 
 #[test]
 fn runs_that_are_told_to_end_lose_nothing_and_leave_nothing_in_doubt() {
-    let rows = WORKS.map(|(effect, make)| {
-        (format!("{effect}, SIGTERM"), sweep(make, seed(), kills() / 2, campaign::terminate))
+    let sweeps = WORKS.map(|(effect, make)| {
+        (effect, thread::spawn(move || sweep(make, seed(), kills() / 2, campaign::terminate)))
     });
-    told(rows.into());
+    told(sweeps.map(|(effect, sweep)| (format!("{effect}, SIGTERM"), sweep.join().unwrap())).into());
 }
 
 /// Where no file may grow beyond so many KiB: the ledger, the output, the dead letters, whichever comes there first.
@@ -131,6 +134,51 @@ fn runs_on_a_disk_that_is_full_lose_nothing_and_do_nothing_twice() {
         rows.push((format!("{effect}, full disk"), all));
     }
     told(rows);
+}
+
+/// The same of a batch with a record that is refused.
+#[test]
+fn the_judge_sees_every_harm_done_to_a_record_of_a_batch() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let (emulator, work) = (Emulator::start(), Work::batched_non_idempotent(12));
+    let command = emulator.run(work.command).line("--output out.jsonl --dead-letters dead.jsonl");
+    let ran = command.stdin(jsonl(work.records.iter().cloned())).within(&folder).run().exits(1);
+    let (journal, output) = (emulator.journal(), ran.file("out.jsonl"));
+    let judged = |journal: &[Value], output: &str| {
+        judge(&Evidence {
+            work: &work,
+            concurrency: 8,
+            kills: 0,
+            journal,
+            output: output.as_bytes(),
+            dead_letters: ran.file("dead.jsonl").as_bytes(),
+            summary: &ran.summary(),
+            code: 1,
+        })
+    };
+    let fine = judged(&journal, &output);
+    assert_eq!((fine.wrong, fine.refused), (vec![], 1));
+    let taken = journal.iter().position(|call| call["status"] == 200).unwrap();
+    let size = journal[taken]["body"].as_array().unwrap().len() as u64;
+    assert!(size > 1);
+    let mut doubled = journal.clone();
+    doubled.push(journal[taken].clone());
+    assert_eq!(judged(&doubled, &output).doubled, size);
+    let mut lost = journal.clone();
+    drop(lost[taken]["body"].as_array_mut().unwrap().pop());
+    assert_eq!(judged(&lost, &output).lost, 1);
+    // A record that its event does not name; one that is refused and not told; one that is told to be refused, and is not.
+    let refusal = output.lines().find(|line| line.contains("call.rejected")).unwrap();
+    let welcome = output.lines().find(|line| !line.contains("call.rejected")).unwrap();
+    let mut unnamed: Value = welcome.parse().unwrap();
+    drop(unnamed["data"]["records"].as_array_mut().unwrap().pop());
+    for harmed in [
+        output.replace(welcome, &unnamed.to_string()),
+        output.replace(&format!("{refusal}\n"), ""),
+        output.replace(welcome, &welcome.replace("call.delivered", "call.rejected")),
+    ] {
+        assert!(!judged(&journal, &harmed).wrong.is_empty(), "{harmed}");
+    }
 }
 
 /// Does something to journal, output and summary.

@@ -16,6 +16,8 @@ pub(crate) struct Work {
     /// What goes wrong besides the kills. Nothing of it may spend a call's attempts: what fails is sent again later,
     /// behind what came after it.
     pub(crate) faults: &'static str,
+    /// Records of a call, at most.
+    pub(crate) batch: u64,
     /// The input.
     pub(crate) records: Vec<Value>,
 }
@@ -34,6 +36,8 @@ pub(crate) struct Due {
     pub(crate) target: String,
     /// What it writes; no two calls write the same.
     pub(crate) text: String,
+    /// The API refuses it, whenever it is sent.
+    pub(crate) is_refused: bool,
 }
 
 impl Work {
@@ -44,6 +48,7 @@ impl Work {
             effect: "upsert",
             command: "create-room --max-attempts 50",
             faults: "reset-before:3%,reset-after:3%,429-bare:1%,500:2%,cut-body:2%",
+            batch: 1,
             records: (0..count)
                 .map(|n| json!({"n": n, "name": format!("room-{}", n % names), "description": text(n)}))
                 .collect(),
@@ -57,6 +62,7 @@ impl Work {
             effect: "idempotent",
             command: "update-room --max-attempts 50",
             faults: "reset-before:3%,reset-after:3%,429-bare:1%,500:2%,cut-body:2%",
+            batch: 1,
             records: (0..count)
                 .map(|n| json!({"n": n, "room_id": ids[n % ids.len()], "description": text(n)}))
                 .collect(),
@@ -74,7 +80,43 @@ impl Work {
             // In one lane they would wait for one another.
             command: "send-message --unordered --max-attempts 50",
             faults: "reset-before:2%,reset-after:2%,429-bare:1%,503:3%,close-after:1%",
+            batch: 1,
             records: (0..count).map(record).collect(),
+        }
+    }
+
+    /// Messages to two roles each: two calls of one record.
+    pub(crate) fn roles(count: usize) -> Self {
+        let record =
+            |n: usize| json!({"n": n, "room_id": STANDUP, "message": text(n), "roles": ["host", "guest"]});
+        Self { records: (0..count / 2).map(record).collect(), ..Self::non_idempotent(0) }
+    }
+
+    /// Rows of some targets, several a call, and some that the API refuses together with all that are beside them. What
+    /// is written to one target keeps its order.
+    pub(crate) fn batched_idempotent(count: usize) -> Self {
+        let record = |n: usize| match n % 20 {
+            7 => json!({"n": n, "g": 1, "target": format!("bad-{n}"), "text": text(n), "poison": true}),
+            _ => json!({"n": n, "g": n % 2, "target": format!("row-{}", n % 7), "text": text(n)}),
+        };
+        Self {
+            effect: "idempotent",
+            command: "--url /sink/rows --effect idempotent --batch 4 --batch-by .g --batch-wait 50ms --order-by .target \
+                      --max-attempts 50",
+            faults: "reset-before:3%,reset-after:3%,429-bare:1%,500:2%,cut-body:2%",
+            batch: 4,
+            records: (0..count).map(record).collect(),
+        }
+    }
+
+    /// The same where no call may be repeated.
+    pub(crate) fn batched_non_idempotent(count: usize) -> Self {
+        Self {
+            effect: "non-idempotent",
+            command: "--url /sink/rows --effect non-idempotent --batch 4 --batch-by .g --batch-wait 50ms \
+                      --order-by .target --max-attempts 50",
+            faults: "reset-before:2%,reset-after:2%,429-bare:1%,503:3%,close-after:1%",
+            ..Self::batched_idempotent(count)
         }
     }
 
@@ -85,6 +127,7 @@ impl Work {
             effect: "reconciled",
             command: "start-live-stream --max-attempts 50",
             faults: "reset-before:2%,reset-after:2%,503:3%,close-after:1%",
+            batch: 1,
             records: rooms(count, emulator).into_iter().enumerate().map(record).collect(),
         }
     }
@@ -115,16 +158,20 @@ impl Work {
                 }
             };
             for (index, body) in (0..).zip(bodies) {
-                let target = record["room_id"].as_str().or(record["name"].as_str()).unwrap().to_owned();
-                all.push(Due { number, index, target, text: written(&body) });
+                let target = ["room_id", "name", "target"].iter().find_map(|name| record[*name].as_str());
+                let (target, is_refused) = (target.unwrap().to_owned(), record["poison"] == true);
+                all.push(Due { number, index, target, text: written(&body), is_refused });
             }
         }
         all
     }
 
-    /// What a call of the journal writes.
-    pub(crate) fn text(&self, call: &Value) -> String {
-        written(&call["body"])
+    /// What a call of the journal writes, in its order.
+    pub(crate) fn texts(&self, call: &Value) -> Vec<String> {
+        match call["body"].as_array() {
+            Some(rows) => rows.iter().map(written).collect(),
+            None => vec![written(&call["body"])],
+        }
     }
 }
 
@@ -140,7 +187,7 @@ fn text(n: usize) -> String {
 }
 
 fn written(body: &Value) -> String {
-    let text = ["message", "description", "meeting_url"].iter().find_map(|name| body[*name].as_str());
+    let text = ["message", "description", "meeting_url", "text"].iter().find_map(|name| body[*name].as_str());
     let text = text.unwrap_or_default();
     match body["role"].as_str() {
         Some(role) => format!("{text} to {role}"),
