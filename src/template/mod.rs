@@ -42,6 +42,8 @@ pub struct EndpointTemplate {
     pub summary: String,
     /// The page of the API's documentation.
     pub docs: String,
+    /// The endpoint whose method and path this one shares: another page about a part of what that one does.
+    pub alias_of: Option<String>,
     /// HTTP method.
     pub method: http::Method,
     /// Path behind the base URL.
