@@ -21,6 +21,7 @@ use crate::jq::{Program, Val, to_json, truthy};
 
 pub use answer::{AlreadyDone, AnswerError, ErrorWhen, REDACTED};
 pub use catalog::{Catalog, Error, Outline};
+pub(crate) use check::attribute;
 pub use defect::Defect;
 pub use effect::Effect;
 pub use lookup::{Lookup, LookupParameters, Pagination, Reconcile};
@@ -176,7 +177,7 @@ pub struct BodySpec {
 pub enum BodyKind {
     /// An object; `{}` where nothing is mapped.
     Object,
-    /// A list.
+    /// A list; what is mapped is its one item.
     Array,
 }
 

@@ -130,6 +130,9 @@ fn what_the_samples_refuse_is_refused() {
                         *value = json!(value.to_string());
                     });
                 }
+                // What is mapped is the one item of a list.
+                let is_list = target.body.as_ref().is_some_and(|body| body.kind == BodyKind::Array);
+                let there = if place == Place::Body && is_list { json!([there]) } else { there };
                 problems.extend(target.check(place, &there));
             }
             let meant = problems.iter().find(|problem| problem.field == *field);
@@ -223,6 +226,13 @@ fn broken_templates_are_told_with_line_and_column() {
             "14:1 the test `t` needs either `expect`",
         ),
         (Box::new(replace("name = \"t\"", "nam = \"t\"")), "15:1 unknown key `nam`"),
+        (
+            Box::new(|text| {
+                let text = text.replace("[body.properties.n]", "[body]\ntype = \"array\"\n[body.items]");
+                text.replace("effect =", "batch = true\neffect =")
+            }),
+            "8:1 `batch` needs a body that is an object",
+        ),
         (
             Box::new(|text| text[..text.find("[[tests]]").unwrap()].to_owned()),
             "1:1 a template needs a test of its own",

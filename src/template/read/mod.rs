@@ -12,8 +12,8 @@ use toml::de::DeTable;
 use self::schema::Schemas;
 use self::source::{Section, Source};
 use super::{
-    AlreadyDone, AnswerKind, Defect, Effect, EffectIf, EndpointTemplate, ErrorWhen, FanOut, PathPattern,
-    Place, Purpose, Reconcile, Route, Sample, TokenKind,
+    AlreadyDone, AnswerKind, BodyKind, Defect, Effect, EffectIf, EndpointTemplate, ErrorWhen, FanOut,
+    PathPattern, Place, Purpose, Reconcile, Route, Sample, TokenKind,
 };
 
 /// Id and group as the file's place says them: its stem and its folder.
@@ -190,6 +190,12 @@ fn fields(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) ->
         };
     let meaningful_empty = names(source, "meaningful_empty", &any);
     let as_text = names(source, "as_text", &body);
+    if schemas.body.as_ref().is_some_and(|body| body.kind == BodyKind::Array) {
+        // These look at one record's object, which is not yet in the list.
+        for key in ["batch", "fan_out", "route"].into_iter().filter(|key| root.has(key)) {
+            source.defect(source.key_or_start(root, key), format!("`{key}` needs a body that is an object"));
+        }
+    }
     let takes_batches = source.take(root, "batch").unwrap_or_default();
     let route = source.take::<spec::Route>(root, "route").and_then(|route| {
         let when = source.program(&route.when)?;
