@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::jq;
-use crate::template::{EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, Shape};
+use crate::template::{
+    BodyKind, EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, Shape, attribute,
+};
 
 use super::confine::UrlPattern;
 use super::draft::Draft;
@@ -140,7 +142,7 @@ impl Render<'_> {
         let body = if self.mapping.body.is_some() {
             let shape = self.own.template.body.as_ref().map(|body| &body.shape);
             let body = if self.draft.cells { coerce::cell(body, shape, false) } else { body };
-            for (name, value) in body.as_object().into_iter().flatten() {
+            for (name, value) in objects(&body).flatten() {
                 problems.extend(self.mapping.endpoint.empty_problem(name, value));
             }
             body
@@ -213,15 +215,12 @@ impl Render<'_> {
 
     fn call(&self, aim: &Aim, mut body: Value) -> Call {
         let template = &aim.template;
-        if let Some(members) = body.as_object_mut() {
-            for name in &template.as_text {
-                if let Some(value) =
-                    members.get_mut(name).filter(|value| value.is_object() || value.is_array())
-                {
-                    *value = Value::String(value.to_string());
-                }
-            }
+        let is_list = template.body.as_ref().is_some_and(|spec| spec.kind == BodyKind::Array);
+        // A program gives the list itself.
+        if is_list && self.mapping.body.is_none() {
+            body = Value::Array(vec![body]);
         }
+        write_as_text(&mut body, &template.as_text);
         if let Some(spec) = &template.body {
             drop_nulls(&mut body, &spec.shape);
         }
@@ -274,7 +273,7 @@ impl Render<'_> {
     /// A hint that turns text into numbers by jq is for what came by its name from JSON: cells are coerced already, and
     /// what came from elsewhere is to be mended there.
     fn suited(&self, mut problem: Problem) -> Problem {
-        let top = problem.field.split(['.', '[']).next().unwrap_or_default();
+        let top = attribute(&problem.field).split(['.', '[']).next().unwrap_or_default();
         let elsewhere =
             self.mapping.body.is_some() || self.mapping.assignments.iter().any(|a| a.target.name == top);
         let by_jq = problem.hint.as_ref().is_some_and(|hint| hint.contains("tonumber"));
@@ -302,6 +301,27 @@ pub(super) fn request_value(
         ("query".to_owned(), Value::Object(query)),
         ("body".to_owned(), body.unwrap_or(Value::Null)),
     ])))
+}
+
+/// The object of a body, or those of a list.
+fn objects(body: &Value) -> impl Iterator<Item = &Map<String, Value>> {
+    let items = body.as_array().map_or_else(|| std::slice::from_ref(body), Vec::as_slice);
+    items.iter().filter_map(Value::as_object)
+}
+
+/// Makes compact JSON text of the members that take no object and no list.
+fn write_as_text(body: &mut Value, names: &[String]) {
+    match body {
+        Value::Array(items) => items.iter_mut().for_each(|item| write_as_text(item, names)),
+        Value::Object(members) => {
+            for (_, value) in members.iter_mut().filter(|(name, _)| names.contains(name)) {
+                if value.is_object() || value.is_array() {
+                    *value = Value::String(value.to_string());
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// JSON null where the schema has no null means: not there.

@@ -1,6 +1,7 @@
 //! Tables of records and what becomes of them; the templates are the embedded ones.
 
 mod digests;
+mod lists;
 mod looks;
 mod recorded;
 mod traces;

@@ -202,6 +202,10 @@ impl Trace {
                 turned: None,
             }),
             Some(Ok(Value::Object(members))) => self.body(&members, &mut call),
+            // What is mapped is the one item of a list.
+            Some(Ok(Value::Array(items))) if matches!(&items[..], [Value::Object(_)]) => {
+                items[0].as_object().into_iter().for_each(|members| self.body(members, &mut call));
+            }
             Some(_) => call.fields.extend(self.in_body().map(Placed::field)),
             None => call.left_out.extend(self.in_body().map(|placed| placed.left_out(Why::NoBody))),
         }

@@ -40,6 +40,8 @@ pub struct Outline {
     pub method: String,
     /// Its path.
     pub path: String,
+    /// The endpoint it is a part of, if it is one.
+    pub alias_of: Option<String>,
 }
 
 /// Why a template cannot be had.
@@ -158,6 +160,7 @@ impl Catalog {
             match EndpointTemplate::parse(&entry.file, &entry.text) {
                 Ok(template) => {
                     defects.extend(self.dangling(entry, &template));
+                    defects.extend(self.no_alias(entry, &template));
                     templates.push(Arc::new(template));
                 }
                 Err(more) => defects.extend(more),
@@ -178,13 +181,25 @@ impl Catalog {
         missing.map(defect).collect()
     }
 
+    /// An alias is of an endpoint with its method and path that is itself none.
+    fn no_alias(&self, entry: &Entry, template: &EndpointTemplate) -> Option<Defect> {
+        let id = template.alias_of.as_ref()?;
+        let original = outline(&self.entries.get(id)?.text)?;
+        let same = original.method == template.method.as_str() && original.path == template.path.to_string();
+        let place = template.references.iter().find(|reference| reference.id == *id)?.place.clone();
+        (!same || original.alias_of.is_some()).then(|| {
+            let message = format!("`{id}` is no original with this method and path");
+            Defect::new(&entry.file, &entry.text, place, message)
+        })
+    }
+
     /// What lists show, without checking the templates; a file that is no TOML is left out.
     pub fn outlines(&self) -> impl Iterator<Item = Outline> {
         self.entries.values().filter_map(|entry| outline(&entry.text))
     }
 
     /// The templates that a call of this method and path (behind the base URL, percent-encoded) is one of; the one
-    /// that fixes most of the path comes first.
+    /// that fixes most of the path comes first, and an alias, which may know less of the body, behind its original.
     #[must_use]
     pub fn matching(&self, method: &http::Method, path: &str) -> Vec<Arc<EndpointTemplate>> {
         let fits = |outline: &Outline| {
@@ -193,7 +208,9 @@ impl Catalog {
         };
         let mut found: Vec<_> =
             self.outlines().filter(fits).filter_map(|outline| self.get(&outline.id).ok()).collect();
-        found.sort_by_key(|template| std::cmp::Reverse(template.path.literals()));
+        found.sort_by_key(|template| {
+            (std::cmp::Reverse(template.path.literals()), template.alias_of.is_some())
+        });
         found
     }
 }
@@ -210,6 +227,7 @@ fn outline(text: &str) -> Option<Outline> {
         title: word("title")?,
         method: word("method")?,
         path: word("path")?,
+        alias_of: word("alias_of"),
     })
 }
 

@@ -134,6 +134,7 @@ impl Schema {
         let own = || self.around(error).last()?.get("x-hint")?.as_str().map(str::to_owned);
         match error.kind() {
             ValidationErrorKind::Type { kind } => conversion(kind, value).and_then(|convert| {
+                let field = attribute(field);
                 let source = jq_path(field)?;
                 Some(format!("--map {field}='{source}|{convert}'"))
             }),
@@ -166,6 +167,11 @@ fn conversion(due: &TypeKind, value: &Value) -> Option<&'static str> {
 fn near_option(options: &Value, value: &Value) -> Option<String> {
     let texts = options.as_array()?.iter().filter_map(Value::as_str);
     crate::jq::nearest(value.as_str()?, texts).map(|near| format!("did you mean \"{near}\"?"))
+}
+
+/// What maps to a field by its name: into a body that is a list, it maps as a member of its one item.
+pub(crate) fn attribute(field: &str) -> &str {
+    field.strip_prefix("[0].").unwrap_or(field)
 }
 
 /// `.a.b` for the field `a.b`; nothing for a place inside a list.

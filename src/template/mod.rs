@@ -21,6 +21,7 @@ use crate::jq::{Program, Val, to_json, truthy};
 
 pub use answer::{AlreadyDone, AnswerError, ErrorWhen, REDACTED};
 pub use catalog::{Catalog, Error, Outline};
+pub(crate) use check::attribute;
 pub use defect::Defect;
 pub use effect::Effect;
 pub use lookup::{Lookup, LookupParameters, Pagination, Reconcile};
@@ -42,6 +43,8 @@ pub struct EndpointTemplate {
     pub summary: String,
     /// The page of the API's documentation.
     pub docs: String,
+    /// The endpoint whose method and path this one shares: another page about a part of what that one does.
+    pub alias_of: Option<String>,
     /// HTTP method.
     pub method: http::Method,
     /// Path behind the base URL.
@@ -174,7 +177,7 @@ pub struct BodySpec {
 pub enum BodyKind {
     /// An object; `{}` where nothing is mapped.
     Object,
-    /// A list.
+    /// A list; what is mapped is its one item.
     Array,
 }
 

@@ -36,7 +36,7 @@ pub enum Expectation {
         field: String,
         /// A part of that problem's rule.
         says: Option<String>,
-        /// That problem's hint.
+        /// A part of that problem's hint.
         hint: Option<String>,
     },
 }

@@ -79,7 +79,9 @@ fn what_the_samples_expect_is_valid() {
                     captured.iter().map(|(key, text)| ((*key).to_owned(), json!(decode(text)))).collect();
                 let query = Value::Object(request.query.clone());
                 let body = request.body.clone();
-                assert_eq!(body.is_some(), target.body.is_some(), "{name}: body");
+                // A POST without a body of its own sends `{}`.
+                let sends = target.body.is_some() || target.method == http::Method::POST;
+                assert_eq!(body.is_some(), sends, "{name}: body");
                 assert_eq!(target.check(Place::Path, &path), [], "{name}");
                 assert_eq!(target.check(Place::Query, &query), [], "{name}");
                 assert_eq!(target.check(Place::Body, body.as_ref().unwrap_or(&Value::Null)), [], "{name}");
@@ -104,7 +106,10 @@ fn what_the_samples_refuse_is_refused() {
         for sample in &template.tests {
             let Expectation::Invalid { field, says, hint } = &sample.expect else { continue };
             let fans_out = template.fan_out.as_ref().is_some_and(|fan_out| *field == fan_out.field);
-            if sample.csv || fans_out || sample.record.get(field) == Some(&json!("")) {
+            let given = sample.record.get(field).and_then(Value::as_str);
+            // What is no segment of a path is refused where the URL is made.
+            let no_segment = matches!(given, Some("" | "." | ".."));
+            if sample.csv || fans_out || no_segment {
                 continue;
             }
             let routed = sample.record.get("rtmp_urls").and(template.route.as_ref());
@@ -115,16 +120,28 @@ fn what_the_samples_refuse_is_refused() {
             }
             for place in [Place::Path, Place::Query, Place::Body] {
                 let mut there = sample.record.clone();
-                there.as_object_mut().unwrap().retain(|name, _| {
+                let members = there.as_object_mut().unwrap();
+                members.retain(|name, _| {
                     target.parameters.iter().any(|one| one.name == *name && one.place == place)
                 });
+                if place == Place::Path {
+                    // A path is text: a number stands for its digits.
+                    members.values_mut().filter(|value| value.is_number()).for_each(|value| {
+                        *value = json!(value.to_string());
+                    });
+                }
+                // What is mapped is the one item of a list.
+                let is_list = target.body.as_ref().is_some_and(|body| body.kind == BodyKind::Array);
+                let there = if place == Place::Body && is_list { json!([there]) } else { there };
                 problems.extend(target.check(place, &there));
             }
             let meant = problems.iter().find(|problem| problem.field == *field);
             let name = format!("{}: {}: {problems:?}", template.id, sample.name);
             let problem = meant.unwrap_or_else(|| panic!("{name}"));
-            assert!(says.as_ref().is_none_or(|says| problem.rule.contains(says.as_str())), "{name}");
-            assert!(hint.is_none() || problem.hint == *hint, "{name}");
+            let fits = |wanted: &Option<String>, text: Option<&str>| {
+                wanted.as_deref().is_none_or(|wanted| text.is_some_and(|text| text.contains(wanted)))
+            };
+            assert!(fits(says, Some(&problem.rule)) && fits(hint, problem.hint.as_deref()), "{name}");
             seen += 1;
         }
     }
@@ -210,6 +227,13 @@ fn broken_templates_are_told_with_line_and_column() {
         ),
         (Box::new(replace("name = \"t\"", "nam = \"t\"")), "15:1 unknown key `nam`"),
         (
+            Box::new(|text| {
+                let text = text.replace("[body.properties.n]", "[body]\ntype = \"array\"\n[body.items]");
+                text.replace("effect =", "batch = true\neffect =")
+            }),
+            "8:1 `batch` needs a body that is an object",
+        ),
+        (
             Box::new(|text| text[..text.find("[[tests]]").unwrap()].to_owned()),
             "1:1 a template needs a test of its own",
         ),
@@ -279,10 +303,41 @@ fn a_path_finds_its_templates() {
     let found = |method: http::Method, path: &str| {
         catalog.matching(&method, path).iter().map(|template| template.id.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(found(http::Method::POST, "/rooms"), ["create-room"]);
     assert_eq!(found(http::Method::GET, "/rooms/r1"), ["get-room"]);
     assert_eq!(found(http::Method::POST, "/templates/t/roles/co%20host%2F"), ["create-update-role"]);
     assert!(found(http::Method::DELETE, "/rooms/r1").is_empty());
+    // An original comes before its aliases, whatever their names.
+    assert_eq!(found(http::Method::POST, "/rooms"), ["create-room", "link-polls-with-room"]);
+    assert_eq!(found(http::Method::POST, "/rooms/r1"), ["update-room", "set-room-enabled"]);
+    assert_eq!(found(http::Method::GET, "/analytics/events")[0], "list-events");
+}
+
+#[test]
+fn an_alias_is_of_an_original_with_its_method_and_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = folder.path().join("g");
+    fs::create_dir(&group).unwrap();
+    let text = |id: &str, alias_of: &str| {
+        SOUND
+            .replace("id = \"a\"", &format!("id = \"{id}\""))
+            .replace("title =", &format!("alias_of = \"{alias_of}\"\ntitle ="))
+    };
+    fs::write(group.join("a.toml"), SOUND).unwrap();
+    fs::write(group.join("b.toml"), text("b", "a")).unwrap();
+    let catalog = || Catalog::empty().with_folder(folder.path()).unwrap();
+    assert_eq!(catalog().all().unwrap()[1].alias_of.as_deref(), Some("a"));
+    for (id, text, expected) in [
+        ("c", text("c", "b"), "`b` is no original with this method and path"),
+        ("d", text("d", "a").replace("\"/a/{x}\"", "\"/b/{x}\""), "`a` is no original"),
+        ("e", text("e", "a").replace("\"POST\"", "\"PUT\""), "`a` is no original"),
+        ("f", text("f", "aa"), "there is no endpoint `aa`"),
+    ] {
+        let file = group.join(format!("{id}.toml"));
+        fs::write(&file, text).unwrap();
+        let error = catalog().all().unwrap_err().to_string();
+        assert!(error.contains(&format!("{id}.toml:3:12: {expected}")), "{error}");
+        fs::remove_file(file).unwrap();
+    }
 }
 
 #[test]

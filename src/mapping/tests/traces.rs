@@ -144,6 +144,12 @@ fn values_of_json_records() {
             "/room_id<set message<name peer_id<name !roles:beside peer_id",
         ),
         (
+            options(&["role=r"], &["thumbnails.enabled=true"]),
+            "update-template-recordings",
+            json!({"template_id": "t", "name": "n", "r": "host", "maxDuration": null, "more": 1}),
+            "/template_id<name name<name role<map(r) thumbnails.enabled<set !more:unknown !maxDuration:null",
+        ),
+        (
             options(&[], &["stream_id=r"]),
             "send-timed-metadata",
             json!({"payload": {"score": 1}, "duration": 2}),

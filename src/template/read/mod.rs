@@ -12,8 +12,8 @@ use toml::de::DeTable;
 use self::schema::Schemas;
 use self::source::{Section, Source};
 use super::{
-    AlreadyDone, AnswerKind, Defect, Effect, EffectIf, EndpointTemplate, ErrorWhen, FanOut, PathPattern,
-    Place, Purpose, Reconcile, Route, Sample, TokenKind,
+    AlreadyDone, AnswerKind, BodyKind, Defect, Effect, EffectIf, EndpointTemplate, ErrorWhen, FanOut,
+    PathPattern, Place, Purpose, Reconcile, Route, Sample, TokenKind,
 };
 
 /// Id and group as the file's place says them: its stem and its folder.
@@ -50,7 +50,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
     let answers = answers(source, &mut root);
     let tests = tests(source, &mut root);
     source.unknown_keys(root, spec::KEYS);
-    let Head { id, title, group, summary, docs, method, path, token } = head;
+    let Head { id, title, group, summary, docs, alias_of, method, path, token } = head;
     let Schemas { parameters, body, compiled } = schemas;
     Some(EndpointTemplate {
         id: id?,
@@ -58,6 +58,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
         group: group?,
         summary: summary?,
         docs: docs?,
+        alias_of,
         method: method?,
         path: path?,
         token,
@@ -91,6 +92,7 @@ struct Head {
     group: Option<String>,
     summary: Option<String>,
     docs: Option<String>,
+    alias_of: Option<String>,
     method: Option<http::Method>,
     path: Option<PathPattern>,
     token: TokenKind,
@@ -121,12 +123,17 @@ fn head(source: &mut Source<'_>, root: &mut Section<'_>) -> Head {
     let path = source.require::<Spanned<String>>(root, "path").and_then(|path| {
         PathPattern::parse(path.get_ref()).map_err(|why| source.defect(path.span(), why)).ok()
     });
+    let alias_of: Option<Spanned<String>> = source.take(root, "alias_of");
+    if let Some(original) = &alias_of {
+        source.refers_to(original);
+    }
     Head {
         id,
         title: source.require(root, "title"),
         group,
         summary: source.require(root, "summary"),
         docs: source.require(root, "docs"),
+        alias_of: alias_of.map(Spanned::into_inner),
         method,
         path,
         token: source.take(root, "token").unwrap_or_default(),
@@ -183,6 +190,12 @@ fn fields(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) ->
         };
     let meaningful_empty = names(source, "meaningful_empty", &any);
     let as_text = names(source, "as_text", &body);
+    if schemas.body.as_ref().is_some_and(|body| body.kind == BodyKind::Array) {
+        // These look at one record's object, which is not yet in the list.
+        for key in ["batch", "fan_out", "route"].into_iter().filter(|key| root.has(key)) {
+            source.defect(source.key_or_start(root, key), format!("`{key}` needs a body that is an object"));
+        }
+    }
     let takes_batches = source.take(root, "batch").unwrap_or_default();
     let route = source.take::<spec::Route>(root, "route").and_then(|route| {
         let when = source.program(&route.when)?;

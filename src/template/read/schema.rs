@@ -116,8 +116,10 @@ pub(super) fn read(source: &mut Source<'_>, root: &mut Section<'_>, path: Option
 
     let mut parameters = parameters_of(&path_json, Place::Path, Purpose::Sent);
     parameters.extend(parameters_of(&query_json, Place::Query, Purpose::Sent));
-    if let Some((json, _)) = &body_json {
-        parameters.extend(parameters_of(json, Place::Body, Purpose::Sent));
+    if let Some((json, kind)) = &body_json {
+        // Attributes map into the one item of a list.
+        let mapped = if *kind == BodyKind::Array { &json["items"] } else { json };
+        parameters.extend(parameters_of(mapped, Place::Body, Purpose::Sent));
     }
     // Attributes that are not sent fan out where the template says so, and decide the route otherwise.
     let fans_out = root.word_in("fan_out", "field").unwrap_or_default();

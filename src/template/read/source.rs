@@ -28,6 +28,11 @@ impl<'i> Section<'i> {
         Some((name.span(), value))
     }
 
+    /// True where a key is there and not taken yet.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.keys().any(|name| name.get_ref() == key)
+    }
+
     /// The text under `key` of the table `table`, without taking it.
     pub(super) fn word_in(&self, table: &str, key: &str) -> Option<String> {
         let (_, table) = self.table.iter().find(|(name, _)| name.get_ref() == table)?;

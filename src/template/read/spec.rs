@@ -16,6 +16,7 @@ pub(super) const KEYS: &[&str] = &[
     "group",
     "summary",
     "docs",
+    "alias_of",
     "method",
     "path",
     "token",
