@@ -84,7 +84,9 @@ fn the_manual_names_every_command_and_option() {
     for (option, _) in options() {
         assert!(page.contains(&option), "{option}");
     }
-    for command in ["run", "preview", "plan", "test", "endpoints", "token", "emulator", "completions"] {
+    for command in
+        ["run", "preview", "plan", "test", "endpoints", "credential", "token", "emulator", "completions"]
+    {
         assert!(page.contains(&format!("roompipe {command}")), "{command}");
     }
 }
@@ -122,6 +124,7 @@ fn refusals() -> BTreeMap<&'static str, (&'static str, &'static str, &'static st
         ("--headers", "no colon", "ROOMPIPE_HEADERS", ""),
         ("--effect", "x", "--effect", "--url /x"),
         ("--base-url", "nonsense", "nonsense", ""),
+        ("--credential", "nobody", "nobody", ""),
         ("--emulator-journal", "nowhere/x", "nowhere/x", "--emulator"),
         ("--templates", "nowhere", "nowhere", ""),
         ("--proxy", "::", "proxy", ""),

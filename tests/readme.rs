@@ -54,6 +54,7 @@ fn shell(block: &str, folder: &Path, emulator: &Emulator) -> Output {
         .replace("https://api.example.com", "/sink");
     let mut command = Command::new("sh");
     command.args(["-c", &format!("set -e\n{script}")]).current_dir(folder).env_clear().env("PATH", path);
+    command.env("HOME", folder);
     for line in &emulator.exports {
         let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
         // The first command is for somebody who has set up nothing.
@@ -93,7 +94,7 @@ fn every_command_of_the_readme_works() {
             }
         }
     }
-    assert_eq!((blocks.len(), run), (15, 11), "the README's blocks have changed: look again at what is run");
+    assert_eq!((blocks.len(), run), (16, 12), "the README's blocks have changed: look again at what is run");
     let created = fs::read_to_string(folder.path().join("created.jsonl")).unwrap();
     assert_eq!(created.lines().count(), 2);
 }

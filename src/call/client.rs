@@ -51,7 +51,9 @@ pub enum Proxy {
 #[derive(Clone, Debug)]
 pub(super) struct Setup {
     pub(super) base_url: String,
-    /// A credential exists that goes to the base URL's origin.
+    /// Whose origin gets the token, where that is not the base URL's.
+    pub(super) token_url: Option<String>,
+    /// A credential exists that goes to that origin.
     pub(super) has_token: bool,
     pub(super) headers: Vec<Header>,
     pub(super) concurrency: usize,
@@ -63,6 +65,7 @@ pub(super) struct Setup {
 /// Sends attempts.
 pub(super) struct Client {
     setup: Setup,
+    /// The only one that gets the token.
     origin: Origin,
     timeout: Duration,
     http: reqwest::Client,
@@ -107,14 +110,16 @@ pub(super) enum Unsendable {
 impl Client {
     pub(super) fn new(setup: Setup) -> Result<Self, Error> {
         let base = base_url(&setup.base_url)?;
+        let home = setup.token_url.as_deref().map(base_url).transpose()?;
+        let home = home.as_ref().unwrap_or(&base);
         let carries_secret = setup.has_token || setup.headers.iter().any(Header::is_secret);
         let local = is_local(&base);
         let proxy_is_remote = match &setup.proxy {
             Proxy::Url(url) => !is_local(&proxy_url(url)?),
             Proxy::Environment | Proxy::Direct => false,
         };
-        if setup.has_token && base.scheme() == "http" && !local {
-            return Err(Error::PlainHttp { origin: base.origin().ascii_serialization() });
+        if setup.has_token && home.scheme() == "http" && !is_local(home) {
+            return Err(Error::PlainHttp { origin: home.origin().ascii_serialization() });
         }
         if carries_secret && base.scheme() == "http" && proxy_is_remote {
             return Err(Error::PlainHttpProxy);
@@ -130,7 +135,7 @@ impl Client {
         secrets.extend(header_secrets(&setup.headers));
         let secrets = Arc::new(secrets);
         Ok(Self {
-            origin: Origin::of(&base),
+            origin: Origin::of(home),
             setup,
             timeout,
             http,

@@ -12,9 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 
-const ACCESS_KEY: &str = "HMS_ACCESS_KEY";
-const SECRET: &str = "HMS_SECRET";
-const MANAGEMENT_TOKEN: &str = "HMS_MANAGEMENT_TOKEN";
+const ACCESS_KEY: Part =
+    Part { variable: "HMS_ACCESS_KEY", file_variable: "HMS_ACCESS_KEY_FILE", file: "hms_access_key" };
+const SECRET: Part = Part { variable: "HMS_SECRET", file_variable: "HMS_SECRET_FILE", file: "hms_secret" };
+const MANAGEMENT_TOKEN: Part = Part {
+    variable: "HMS_MANAGEMENT_TOKEN",
+    file_variable: "HMS_MANAGEMENT_TOKEN_FILE",
+    file: "hms_management_token",
+};
+
+/// Names the folder in which systemd puts what a unit's `LoadCredential=` asks for (systemd.exec(5)).
+const FOLDER: &str = "CREDENTIALS_DIRECTORY";
 
 /// How far tokens are dated back, so that a server whose clock is behind takes them.
 pub const BACK_DATED: Duration = Duration::from_secs(60);
@@ -34,7 +42,7 @@ pub(super) enum Source {
     /// A token that somebody else signed.
     Ready(SecretString),
     /// The same in a file, which somebody else may renew.
-    File(PathBuf),
+    File(Named),
 }
 
 /// Whom an app token speaks for.
@@ -78,32 +86,55 @@ impl Credentials {
     /// Uses the management token in a file, which is read again when the token is refused.
     #[must_use]
     pub fn token_file(path: impl Into<PathBuf>) -> Self {
-        Self { source: Source::File(path.into()) }
+        Self { source: Source::File(Named { path: path.into(), by: MANAGEMENT_TOKEN.file_variable }) }
     }
 
     /// Takes what the environment offers: `HMS_MANAGEMENT_TOKEN`, or `HMS_ACCESS_KEY` and `HMS_SECRET`, each also as
-    /// `*_FILE`; nothing where none is set. A ready token goes before a key pair: it is what somebody chose by hand,
-    /// and a stale one is refused, while the wrong pair would write into the wrong workspace.
+    /// `*_FILE`; what these leave open, from files of the same names in any case in `$CREDENTIALS_DIRECTORY`; nothing
+    /// where none is there. A ready token goes before a key pair: it is what somebody chose by hand, and a stale one is
+    /// refused, while the wrong pair would write into the wrong workspace.
     pub fn from_environment(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
         let get = |name: &str| get(name).filter(|value| !value.is_empty());
-        if let Some(place) = place(&get, MANAGEMENT_TOKEN)? {
-            return Ok(Some(match place {
-                Place::Value(token) => Self::token(token.into()),
-                Place::File(path) => {
-                    read_secret(MANAGEMENT_TOKEN, &path)?;
-                    Self::token_file(path)
-                }
-            }));
+        if let Some(token) = place(&get, &MANAGEMENT_TOKEN)? {
+            return Self::of_token(token).map(Some);
         }
-        match (place(&get, ACCESS_KEY)?, place(&get, SECRET)?) {
+        let (mut access_key, mut secret) = (place(&get, &ACCESS_KEY)?, place(&get, &SECRET)?);
+        if (access_key.is_none() || secret.is_none())
+            && let Some(folder) = get(FOLDER)
+        {
+            let in_folder = |part| in_folder(Path::new(&folder), part);
+            // A half that is set says that a pair is meant.
+            if access_key.is_none()
+                && secret.is_none()
+                && let Some(token) = in_folder(&MANAGEMENT_TOKEN)?
+            {
+                return Self::of_token(token).map(Some);
+            }
+            access_key = access_key.map_or_else(|| in_folder(&ACCESS_KEY), |found| Ok(Some(found)))?;
+            secret = secret.map_or_else(|| in_folder(&SECRET), |found| Ok(Some(found)))?;
+        }
+        let half = |present: &Part, missing: &Part| Error::HalfAKey {
+            present: present.variable,
+            missing: missing.variable,
+        };
+        match (access_key, secret) {
             (None, None) => Ok(None),
-            (Some(_), None) => Err(Error::HalfAKey { present: ACCESS_KEY, missing: SECRET }),
-            (None, Some(_)) => Err(Error::HalfAKey { present: SECRET, missing: ACCESS_KEY }),
+            (Some(_), None) => Err(half(&ACCESS_KEY, &SECRET)),
+            (None, Some(_)) => Err(half(&SECRET, &ACCESS_KEY)),
             (Some(access_key), Some(secret)) => {
-                let access_key = access_key.read(ACCESS_KEY)?;
-                Ok(Some(Self::key(access_key.expose_secret(), secret.read(SECRET)?)))
+                Ok(Some(Self::key(access_key.read()?.expose_secret(), secret.read()?)))
             }
         }
+    }
+
+    fn of_token(place: Place) -> Result<Self, Error> {
+        Ok(match place {
+            Place::Value(token) => Self::token(token.into()),
+            Place::File(file) => {
+                file.read()?;
+                Self { source: Source::File(file) }
+            }
+        })
     }
 
     /// Returns the access key: the one given, or the one a token claims.
@@ -122,8 +153,14 @@ impl Credentials {
         match &self.source {
             Source::Key { access_key, .. } => Some(access_key.clone()),
             Source::Ready(token) => claimed(token),
-            Source::File(path) => read_secret(MANAGEMENT_TOKEN, path).ok().as_ref().and_then(claimed),
+            Source::File(file) => file.read().ok().as_ref().and_then(claimed),
         }
+    }
+
+    /// True where it signs its own tokens.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        matches!(self.source, Source::Key { .. })
     }
 
     /// Returns a management token: a new one dated `now`, or the ready one as it is.
@@ -131,7 +168,7 @@ impl Credentials {
         match &self.source {
             Source::Key { access_key, secret } => sign(access_key, secret, None, now, lifetime),
             Source::Ready(token) => Ok(token.clone()),
-            Source::File(path) => read_secret(MANAGEMENT_TOKEN, path),
+            Source::File(file) => file.read(),
         }
     }
 
@@ -158,45 +195,79 @@ impl fmt::Debug for Credentials {
                 f.debug_struct("Key").field("access_key", access_key).finish_non_exhaustive()
             }
             Source::Ready(_) => f.debug_struct("Token").finish_non_exhaustive(),
-            Source::File(path) => f.debug_struct("TokenFile").field("path", path).finish(),
+            Source::File(file) => f.debug_struct("TokenFile").field("path", &file.path).finish(),
         }
     }
+}
+
+/// One of the things that credentials are made of: the variables and the file that hold it.
+struct Part {
+    variable: &'static str,
+    file_variable: &'static str,
+    /// In a folder of credentials; the case of the letters does not count.
+    file: &'static str,
 }
 
 enum Place {
     Value(String),
-    File(PathBuf),
+    File(Named),
+}
+
+/// A file with a secret, and the variable that leads to it.
+#[derive(Clone)]
+pub(super) struct Named {
+    path: PathBuf,
+    by: &'static str,
 }
 
 impl Place {
-    fn read(self, name: &'static str) -> Result<SecretString, Error> {
+    fn read(self) -> Result<SecretString, Error> {
         match self {
             Self::Value(value) => Ok(value.into()),
-            Self::File(path) => read_secret(name, &path),
+            Self::File(file) => file.read(),
         }
     }
 }
 
-fn place(get: &impl Fn(&str) -> Option<String>, name: &'static str) -> Result<Option<Place>, Error> {
-    match (get(name), get(&format!("{name}_FILE"))) {
-        (Some(_), Some(_)) => Err(Error::TwoPlaces(name)),
+impl Named {
+    /// Reads the secret, less the white space around it, which editors and `echo` leave.
+    fn read(&self) -> Result<SecretString, Error> {
+        let Self { path, by } = self;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::SecretFile {
+            variable: by,
+            path: path.clone(),
+            source,
+        })?;
+        match text.trim() {
+            "" => Err(Error::EmptyFile { variable: by, path: path.clone() }),
+            secret => Ok(secret.into()),
+        }
+    }
+}
+
+fn place(get: &impl Fn(&str) -> Option<String>, part: &Part) -> Result<Option<Place>, Error> {
+    match (get(part.variable), get(part.file_variable)) {
+        (Some(_), Some(_)) => Err(Error::TwoPlaces(part.variable)),
         (Some(value), None) => Ok(Some(Place::Value(value))),
-        (None, Some(path)) => Ok(Some(Place::File(path.into()))),
+        (None, Some(path)) => Ok(Some(Place::File(Named { path: path.into(), by: part.file_variable }))),
         (None, None) => Ok(None),
     }
 }
 
-/// Reads a secret from a file, less the white space around it, which editors and `echo` leave.
-fn read_secret(name: &'static str, path: &Path) -> Result<SecretString, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::SecretFile {
-        name,
-        path: path.to_owned(),
-        source,
-    })?;
-    match text.trim() {
-        "" => Err(Error::EmptyFile { name, path: path.to_owned() }),
-        secret => Ok(secret.into()),
+/// The file for a part in a folder of credentials, if there is one.
+fn in_folder(folder: &Path, part: &Part) -> Result<Option<Place>, Error> {
+    let unreadable = |source| Error::SecretFile { variable: FOLDER, path: folder.to_owned(), source };
+    let mut found = None;
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if entry.file_name().to_str().is_none_or(|name| !name.eq_ignore_ascii_case(part.file)) {
+            continue;
+        }
+        if found.replace(Place::File(Named { path: entry.path(), by: FOLDER })).is_some() {
+            return Err(Error::TwoFiles { name: part.file, folder: folder.to_owned() });
+        }
     }
+    Ok(found)
 }
 
 fn sign(

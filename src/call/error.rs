@@ -18,22 +18,30 @@ pub enum Error {
     #[error("choose between `{0}` and `{0}_FILE`, which are both set")]
     TwoPlaces(&'static str),
     /// A file with a secret cannot be read.
-    #[error("read `{path}`, which `{name}_FILE` names")]
+    #[error("read `{path}`, to which `{variable}` leads")]
     SecretFile {
-        /// The variable, without `_FILE`.
-        name: &'static str,
-        /// The file.
+        /// The variable that names it, or the folder it is in.
+        variable: &'static str,
+        /// The file, or the folder.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
     /// A file with a secret holds nothing.
-    #[error("find a value in `{path}`, which `{name}_FILE` names")]
+    #[error("find a value in `{path}`, to which `{variable}` leads")]
     EmptyFile {
-        /// The variable, without `_FILE`.
-        name: &'static str,
+        /// The variable that names it, or the folder it is in.
+        variable: &'static str,
         /// The file.
         path: PathBuf,
+    },
+    /// Files of a folder of credentials differ only in the case of their names.
+    #[error("choose between several files named `{name}` in any case in `{folder}`")]
+    TwoFiles {
+        /// The name in lower case.
+        name: &'static str,
+        /// The folder.
+        folder: PathBuf,
     },
     /// A token has characters that no header takes.
     #[error("use the token given: it holds white space or control characters")]
@@ -99,6 +107,7 @@ impl Error {
             Self::Header { .. }
             | Self::SecretFile { .. }
             | Self::EmptyFile { .. }
+            | Self::TwoFiles { .. }
             | Self::NotAToken
             | Self::Sign(_)
             | Self::Client(_) => return None,

@@ -159,7 +159,9 @@ impl Sender {
     pub(super) fn refused_without_token(&self, own_authorization: bool) {
         if own_authorization || !self.health(|health| health.any_success()) {
             let reason = Reason::new(ExitCode::Credentials, "the API wants another credential (401)");
-            self.stop.drain(reason.hint("the token goes only to the origin of the base URL"));
+            self.stop.drain(reason.hint(
+                "a token goes only to the origin of the base URL; `--credential NAME` names one for another",
+            ));
         }
     }
 }

@@ -15,8 +15,10 @@ use super::verdict::Retry;
 /// What a [`Sender`](super::Sender) is made from.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Its origin is the only one that gets the token.
+    /// Its origin is the only one that gets the token, if no other is named.
     pub base_url: String,
+    /// A URL whose origin gets the token instead of the base URL's.
+    pub token_url: Option<String>,
     /// Where tokens come from; none for an API that needs none.
     pub credentials: Option<Credentials>,
     /// Headers for every call.
@@ -51,6 +53,7 @@ impl Settings {
     pub fn new(base_url: impl Into<String>) -> Self {
         Self {
             base_url: base_url.into(),
+            token_url: None,
             credentials: None,
             headers: Vec::new(),
             concurrency: 16,
@@ -70,6 +73,7 @@ impl Settings {
     pub(super) fn setup(&self) -> Setup {
         Setup {
             base_url: self.base_url.clone(),
+            token_url: self.token_url.clone(),
             has_token: self.credentials.is_some(),
             headers: self.headers.clone(),
             concurrency: self.concurrency,

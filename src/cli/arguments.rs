@@ -120,6 +120,9 @@ pub(super) struct TargetArguments {
     /// Where the API is [default: https://api.100ms.live/v2]
     #[arg(long, value_name = "URL", env = "ROOMPIPE_BASE_URL", hide_env = true)]
     pub(super) base_url: Option<String>,
+    /// Use this stored credential [default: HMS_… of the environment]
+    #[arg(long, value_name = "NAME", env = "ROOMPIPE_CREDENTIAL", hide_env = true)]
+    pub(super) credential: Option<String>,
     /// Call an embedded 100ms with a demo workspace; needs no account
     #[arg(long, env = "ROOMPIPE_EMULATOR", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) emulator: bool,

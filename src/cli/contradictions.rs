@@ -6,6 +6,7 @@ use super::arguments::{
     CallArguments, DeliveryArguments, EmptyCell, InputArguments, LedgerArguments, MappingArguments,
     OutputArguments,
 };
+use super::credential;
 use super::failure::Failure;
 
 /// Options that say opposite things: `settle` knows what is done about each pair.
@@ -109,6 +110,31 @@ pub(super) fn refuse_without_effect(
     Ok(())
 }
 
+/// Sorts out where calls go: to the embedded emulator, which takes only its demo key and not a credential that was typed,
+/// or to an API.
+pub(super) fn settle_target(
+    emulator: &mut bool,
+    base_url: &mut Option<String>,
+    typed: Option<&str>,
+) -> Result<(), Failure> {
+    let mut elsewhere = base_url.is_some();
+    settle(
+        Side { option: "--emulator", variable: "ROOMPIPE_EMULATOR", set: emulator },
+        Side { option: "--base-url", variable: "ROOMPIPE_BASE_URL", set: &mut elsewhere },
+    )?;
+    if !elsewhere {
+        *base_url = None;
+    }
+    match typed {
+        // A credential does not say where to: to leave the emulator for its sake could reach a real workspace.
+        Some(name) if *emulator => Err(Failure::usage(format!(
+            "`--emulator` takes its demo key only, and not the credential `{name}`"
+        ))
+        .hint("name the credential or the emulator; ROOMPIPE_EMULATOR or a file may have named the latter")),
+        _ => Ok(()),
+    }
+}
+
 impl CallArguments {
     /// Sorts out options that contradict or need each other.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
@@ -122,14 +148,8 @@ impl CallArguments {
             },
         )?;
         let target = &mut self.target;
-        let mut elsewhere = target.base_url.is_some();
-        settle(
-            Side { option: "--emulator", variable: "ROOMPIPE_EMULATOR", set: &mut target.emulator },
-            Side { option: "--base-url", variable: "ROOMPIPE_BASE_URL", set: &mut elsewhere },
-        )?;
-        if !elsewhere {
-            target.base_url = None;
-        }
+        let typed = target.credential.as_deref().filter(|_| credential::is_typed());
+        settle_target(&mut target.emulator, &mut target.base_url, typed)?;
         let journal = target.emulator_journal.is_some();
         needs("--emulator-journal", "ROOMPIPE_EMULATOR_JOURNAL", "--emulator", journal, target.emulator)?;
         if !target.emulator {

@@ -118,7 +118,8 @@ async fn interrupted() {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// What everything that waits runs on.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

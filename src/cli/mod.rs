@@ -8,6 +8,7 @@ mod batch;
 mod book;
 mod canary;
 mod contradictions;
+mod credential;
 mod destination;
 mod draw;
 mod drive;
@@ -70,6 +71,8 @@ const MORE: &str = "\
 Credentials, from the environment (each also as NAME_FILE, the path of a file):
   HMS_ACCESS_KEY, HMS_SECRET  sign tokens: see Developer on the dashboard
   HMS_MANAGEMENT_TOKEN        a ready management token, instead of the two
+  CREDENTIALS_DIRECTORY       systemd's folder of files with these names, for what is not set
+  ROOMPIPE_CREDENTIAL         a credential that `roompipe credential add` stored, before all of these
 Every option of run is also a variable, such as ROOMPIPE_BASE_URL; a flag wins.
 
 Exit codes:
@@ -102,6 +105,8 @@ enum Command {
     Endpoints(endpoints::Arguments),
     /// What a ledger knows, and what it is to forget.
     Ledger(ledger::Arguments),
+    /// Store access keys and secrets under names, for --credential.
+    Credential(credential::Arguments),
     /// Mint tokens, or look into one.
     Token(token::Arguments),
     /// Serve a local 100ms API with a demo workspace.
@@ -181,6 +186,7 @@ fn run_command() -> ExitCode {
         Command::Destination(arguments) => destination::run(&arguments, run_of(&command)),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
+        Command::Credential(arguments) => credential::run(arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments, &mut command),

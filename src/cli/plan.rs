@@ -20,7 +20,7 @@ use super::emulator::{Bound, Embedded};
 use super::failure::Failure;
 use super::paint::Paint;
 use super::setup::Meaning;
-use super::wire::{self, Wire};
+use super::wire::{self, Authority, Wire};
 use super::{book, log, setup};
 
 /// What `--help-all` says besides the options.
@@ -111,7 +111,8 @@ fn prepare(arguments: &Arguments, base_url: &str) -> Result<(Plan, Option<Differ
     let emulator = call.target.emulator;
     let meaning = setup::meaning(call, base_url)?;
     let headers = wire::headers(&call.manual)?;
-    let needs_token = wire::needs_token(base_url, meaning.endpoint.url(), &headers);
+    let url = meaning.endpoint.url().clone();
+    let needs_token = wire::needs_token(&call.target, base_url, &url, &headers);
     setup::reconciler(&meaning, base_url)?;
     let Meaning { endpoint, catalog, paths } = meaning;
     let templates: Vec<_> = endpoint.may_call().cloned().collect();
@@ -125,17 +126,19 @@ fn prepare(arguments: &Arguments, base_url: &str) -> Result<(Plan, Option<Differ
     let order = setup::order(delivery);
     let lane_is_own = matches!(order, Order::Template);
     let mapping = setup::mapping(call, endpoint, order, ledger.key.as_ref())?;
-    let credentials = match (needs_token, arguments.diff) {
-        (false, _) => None,
-        (true, true) => Some(wire::credentials(emulator)?),
-        (true, false) if emulator => None,
-        (true, false) => wire::found_credentials()?,
+    let authority = match (needs_token, arguments.diff) {
+        (true, true) => wire::authority(&call.target, base_url, &url, &headers)?,
+        (true, false) if !emulator => {
+            wire::found_credentials(call.target.credential.as_deref())?.map(Authority::from)
+        }
+        _ => None,
     };
-    let token = credentials.as_ref().and_then(|credentials| credentials.validity(SystemTime::now()));
-    let pins = book::pins(ledger, base_url, &mapping, credentials.as_ref());
+    let credentials = authority.as_ref().map(|authority| &authority.credentials);
+    let token = credentials.and_then(|credentials| credentials.validity(SystemTime::now()));
+    let pins = book::pins(ledger, base_url, &mapping, credentials);
     let workspace_is_known = credentials.is_some() || !needs_token;
     let stop = Stop::new();
-    let wire = Wire { base_url: base_url.to_owned(), credentials, headers, emulator };
+    let wire = Wire { base_url: base_url.to_owned(), authority, headers, emulator };
     let settings = wire.settings(call, delivery, &stop)?;
     let estimating = Estimating { rate: settings.rate, burst: settings.burst, token };
     let concurrency = settings.concurrency;

@@ -73,7 +73,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     let meaning = setup::meaning(&arguments.call, &base_url)?;
     let headers = wire::headers(&arguments.call.manual)?;
-    let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
+    let needs_token = wire::needs_token(&arguments.call.target, &base_url, meaning.endpoint.url(), &headers);
     let mapping = setup::mapping(
         &arguments.call,
         meaning.endpoint,

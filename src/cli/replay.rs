@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 
-use crate::call::{Credentials, Sender, Stop};
+use crate::call::{Sender, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::Ledger;
 use crate::mapping::UrlPattern;
@@ -27,8 +27,8 @@ use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
 use super::outputs::{Opened, Summary};
-use super::wire::{GivenHeader, Wire};
-use super::{book, canary, log, setup, wire};
+use super::wire::{Authority, GivenHeader, Wire};
+use super::{book, canary, credential, log, setup, wire};
 
 /// What `replay` takes.
 #[derive(Debug, Args)]
@@ -197,26 +197,21 @@ const BESIDES: usize = 64 * 1024 * 1024;
 struct Aim {
     again: Again,
     endpoint: String,
-    credentials: Option<Credentials>,
+    authority: Option<Authority>,
     reconciler: Reconciler,
 }
 
 impl Aim {
     /// At the endpoint that was named.
-    fn afresh(
-        given: &Given,
-        base_url: &str,
-        headers: &[GivenHeader],
-        emulator: bool,
-    ) -> Result<Self, Failure> {
+    fn afresh(given: &Given, base_url: &str, headers: &[GivenHeader]) -> Result<Self, Failure> {
         let meaning = setup::meaning(&given.call, base_url)?;
         let endpoint = meaning.endpoint.name().to_owned();
-        let needs_token = wire::needs_token(base_url, meaning.endpoint.url(), headers);
+        let url = meaning.endpoint.url().clone();
         let reconciler = setup::reconciler(&meaning, base_url)?;
         let order = setup::order(&given.delivery);
         let mapping = setup::mapping(&given.call, meaning.endpoint, order, None)?;
-        let credentials = if needs_token { Some(wire::credentials(emulator)?) } else { None };
-        Ok(Self { again: Again::Mapped(Box::new(mapping)), endpoint, credentials, reconciler })
+        let authority = wire::authority(&given.call.target, base_url, &url, headers)?;
+        Ok(Self { again: Again::Mapped(Box::new(mapping)), endpoint, authority, reconciler })
     }
 
     /// Wherever each letter says. Whether calls need a token is seen when the first one is met that does.
@@ -230,8 +225,10 @@ impl Aim {
         let base = UrlPattern::parse(base_url).map_err(|error| refused(&error))?;
         // A ledger without a workspace is of calls that carried no token.
         let without = ledger.is_some_and(|ledger| ledger.pins().workspace.is_empty());
-        let needs_token = wire::needs_token(base_url, &base, headers) && !without;
-        let credentials = if needs_token { wire::found_credentials()? } else { None };
+        let target = &given.call.target;
+        let needs_token = wire::needs_token(target, base_url, &base, headers) && !without;
+        let named = target.credential.as_deref();
+        let credentials = if needs_token { wire::found_credentials(named)? } else { None };
         let lacks = needs_token && credentials.is_none();
         if lacks && ledger.is_some() {
             return Err(wire::no_credentials());
@@ -242,12 +239,18 @@ impl Aim {
         let settings = ResendSettings {
             effect: given.effect,
             unordered: given.delivery.unordered,
-            has_secrets: headers.iter().any(GivenHeader::is_secret),
+            has_secrets: credential::on_purpose(named).is_some()
+                || headers.iter().any(GivenHeader::is_secret),
             no_token: no_token.map(|failure| (failure.message, failure.hint.unwrap_or_default())),
         };
         let resend = Resend::new(base_url, catalog, settings).map_err(|error| refused(&error))?;
         let again = Again::Recorded(Box::new(resend));
-        Ok(Self { again, endpoint: "manual".to_owned(), credentials, reconciler })
+        Ok(Self {
+            again,
+            endpoint: "manual".to_owned(),
+            authority: credentials.map(Authority::from),
+            reconciler,
+        })
     }
 
     /// How records share calls, where they are mapped afresh and do.
@@ -277,16 +280,17 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>
     let ledger_path = given.ledger.ledger.as_deref();
     let ledger = ledger_path.map(book::reopen).transpose()?;
     let aim = if given.afresh {
-        Aim::afresh(given, &base_url, &headers, bound.is_some())?
+        Aim::afresh(given, &base_url, &headers)?
     } else {
         Aim::recorded(given, &base_url, &headers, ledger.as_ref())?
     };
     if let Some(ledger) = &ledger {
-        book::check(ledger, &base_url, aim.signature(), aim.credentials.as_ref())?;
+        let credentials = aim.authority.as_ref().map(|authority| &authority.credentials);
+        book::check(ledger, &base_url, aim.signature(), credentials)?;
     }
     let batches = aim.batches(given);
     let stop = Stop::new();
-    let target = Wire { base_url, credentials: aim.credentials, headers, emulator: bound.is_some() };
+    let target = Wire { base_url, authority: aim.authority, headers, emulator: bound.is_some() };
     let settings = target.settings(&given.call, &given.delivery, &stop)?;
     let concurrency = settings.concurrency;
     let sender = Sender::new(settings).map_err(|error| setup::refused(&error, error.hint()))?;

@@ -57,7 +57,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     let meaning = setup::meaning(&arguments.call, &base_url)?;
     let endpoint = meaning.endpoint.name().to_owned();
     let headers = wire::headers(&arguments.call.manual)?;
-    let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &headers);
+    let url = meaning.endpoint.url().clone();
     let reconciler = setup::reconciler(&meaning, &base_url)?;
     let mapping = setup::mapping(
         &arguments.call,
@@ -65,11 +65,12 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         setup::order(&arguments.delivery),
         arguments.ledger.key.as_ref(),
     )?;
-    let credentials = if needs_token { Some(wire::credentials(bound.is_some())?) } else { None };
+    let authority = wire::authority(&arguments.call.target, &base_url, &url, &headers)?;
     let ledger_path = arguments.ledger.ledger.as_deref();
-    let pins = book::pins(&arguments.ledger, &base_url, &mapping, credentials.as_ref());
+    let credentials = authority.as_ref().map(|authority| &authority.credentials);
+    let pins = book::pins(&arguments.ledger, &base_url, &mapping, credentials);
     let stop = Stop::new();
-    let target = wire::Wire { base_url, credentials, headers, emulator: bound.is_some() };
+    let target = wire::Wire { base_url, authority, headers, emulator: bound.is_some() };
     let settings = target.settings(&arguments.call, &arguments.delivery, &stop)?;
     let concurrency = settings.concurrency;
     let sender = Sender::new(settings).map_err(|error| setup::refused(&error, error.hint()))?;

@@ -141,13 +141,14 @@ impl Bench {
         };
         let meaning = setup::aim(&arguments.call, &base_url)?;
         let given = wire::headers(&arguments.call.manual)?;
-        let needs_token = wire::needs_token(&base_url, meaning.endpoint.url(), &given);
+        let (target, url) = (&arguments.call.target, meaning.endpoint.url().clone());
+        let needs_token = wire::needs_token(target, &base_url, &url, &given);
         let reconciler = setup::reconciler(&meaning, &base_url)?;
         let order = setup::order(&arguments.delivery);
         let mapping = setup::mapping(&arguments.call, meaning.endpoint, order, None)?;
-        let credentials = if needs_token { Some(wire::credentials(bound.is_some())?) } else { None };
+        let authority = wire::authority(target, &base_url, &url, &given)?;
         let stop = Stop::new();
-        let wire = wire::Wire { base_url, credentials, headers: given.clone(), emulator: bound.is_some() };
+        let wire = wire::Wire { base_url, authority, headers: given.clone(), emulator: bound.is_some() };
         let settings = wire.settings(&arguments.call, &arguments.delivery, &stop)?;
         let sender = Sender::new(settings).map_err(|error| setup::refused(&error, error.hint()))?;
         Ok(Self {

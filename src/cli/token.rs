@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use crate::call::{AppClaims, Credentials, Inspection, Validity, inspect};
+use crate::call::{AppClaims, Inspection, Validity, inspect};
 use crate::exit::ExitCode;
 
 use super::arguments::duration;
@@ -19,6 +19,9 @@ use super::{setup, wire};
 pub(super) struct Arguments {
     #[command(subcommand)]
     kind: Kind,
+    /// Sign with this stored credential [default: HMS_… of the environment]
+    #[arg(long, value_name = "NAME", global = true, env = "ROOMPIPE_CREDENTIAL", hide_env = true)]
+    credential: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,27 +65,26 @@ struct App {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let failed = |error: crate::call::Error| setup::refused(&error, error.hint());
     let now = SystemTime::now();
+    let credentials = || wire::credentials(arguments.credential.as_deref(), false);
     let token = match &arguments.kind {
         Kind::Inspect { token: Some(_) } => {
             return Err(Failure::usage("a token is a secret and does not come as an argument")
                 .hint("pipe it in: `… | roompipe token inspect`"));
         }
-        Kind::Inspect { token: None } => return look(now),
-        Kind::Management(wanted) => {
-            wire::credentials(false)?.management_token(now, wanted.valid_for).map_err(failed)?
-        }
+        Kind::Inspect { token: None } => return look(arguments.credential.as_deref(), now),
+        Kind::Management(wanted) => credentials()?.management_token(now, wanted.valid_for).map_err(failed)?,
         Kind::App(wanted) => {
             let claims = AppClaims {
                 room_id: wanted.room_id.clone(),
                 role: wanted.role.clone(),
                 user_id: wanted.user_id.clone(),
             };
-            wire::credentials(false)?.app_token(&claims, now, wanted.valid_for).map_err(failed)?.ok_or_else(
+            credentials()?.app_token(&claims, now, wanted.valid_for).map_err(failed)?.ok_or_else(
                 || {
                     Failure::configuration(
                         "an app token must be signed, and a ready management token signs nothing",
                     )
-                    .hint("set HMS_ACCESS_KEY and HMS_SECRET, and unset HMS_MANAGEMENT_TOKEN")
+                    .hint("set HMS_ACCESS_KEY and HMS_SECRET, and unset HMS_MANAGEMENT_TOKEN; or `--credential` names a key")
                 },
             )?
         }
@@ -92,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// A token is a secret and never a flag: it comes from stdin.
-fn look(now: SystemTime) -> Result<ExitCode, Failure> {
+fn look(named: Option<&str>, now: SystemTime) -> Result<ExitCode, Failure> {
     if std::io::stdin().is_terminal() {
         return Err(Failure::usage("no token: stdin is a terminal")
             .hint("pipe it in: `roompipe token management | roompipe token inspect`"));
@@ -105,8 +107,7 @@ fn look(now: SystemTime) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::configuration(format!("failed to read the token: {error}")))?;
     let text = text.trim();
     let token: SecretString = text.strip_prefix("Bearer ").unwrap_or(text).into();
-    let credentials = Credentials::from_environment(|name| std::env::var(name).ok())
-        .map_err(|error| setup::refused(&error, error.hint()))?;
+    let credentials = wire::found_credentials(named)?;
     let seen =
         inspect(&token, credentials.as_ref(), now).map_err(|error| setup::refused(&error, None::<String>))?;
     writeln!(std::io::stdout().lock(), "{:#}", report(&seen))?;

@@ -10,7 +10,8 @@ use crate::call::{self, Credentials, Header, Proxy, Rate, Retry, Stop};
 use crate::emulator::{DEMO_ACCESS_KEY, DEMO_SECRET};
 use crate::mapping::UrlPattern;
 
-use super::arguments::{CallArguments, DeliveryArguments, ManualArguments, RetryWord};
+use super::arguments::{CallArguments, DeliveryArguments, ManualArguments, RetryWord, TargetArguments};
+use super::credential;
 use super::failure::Failure;
 use super::setup::refused;
 
@@ -117,32 +118,100 @@ fn header(text: &str, secret: bool) -> Result<GivenHeader, Failure> {
     Ok(GivenHeader::new(name, value, secret))
 }
 
-/// True where a call needs a token of ours: it goes to the origin of the base URL, the only one that gets it, and
-/// brings no authorization of its own.
-pub(super) fn needs_token(base_url: &str, url: &UrlPattern, headers: &[GivenHeader]) -> bool {
-    let own = headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization"));
-    !own && UrlPattern::parse(base_url).is_ok_and(|base| base.has_origin_of(url))
+/// With whose authority calls are made.
+pub(super) struct Authority {
+    pub(super) credentials: Credentials,
+    /// Where calls go whose origin is not the base URL's.
+    elsewhere: Option<String>,
 }
 
-/// The authority to call: the demo key for an emulator of ours, else what the environment offers.
-pub(super) fn credentials(emulator: bool) -> Result<Credentials, Failure> {
+/// True where a call needs a token of ours: it goes to the origin of the base URL, the only one that gets it unless
+/// a credential is named on purpose, and brings no authorization of its own.
+pub(super) fn needs_token(
+    target: &TargetArguments,
+    base_url: &str,
+    url: &UrlPattern,
+    headers: &[GivenHeader],
+) -> bool {
+    let named = credential::on_purpose(target.credential.as_deref());
+    !is_authorized(headers) && (named.is_some() || is_at_home(base_url, url))
+}
+
+fn is_authorized(headers: &[GivenHeader]) -> bool {
+    headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization"))
+}
+
+fn is_at_home(base_url: &str, url: &UrlPattern) -> bool {
+    UrlPattern::parse(base_url).is_ok_and(|base| base.has_origin_of(url))
+}
+
+/// The authority for calls of `url`; nothing where they need none of ours.
+pub(super) fn authority(
+    target: &TargetArguments,
+    base_url: &str,
+    url: &UrlPattern,
+    headers: &[GivenHeader],
+) -> Result<Option<Authority>, Failure> {
+    let named = target.credential.as_deref();
+    if let (Some(name), true) = (credential::on_purpose(named), is_authorized(headers)) {
+        return Err(Failure::configuration(format!(
+            "the credential `{name}` and an Authorization header say different things"
+        ))
+        .hint("one of the two says with whose authority calls are made"));
+    }
+    let at_home = is_at_home(base_url, url);
+    if !needs_token(target, base_url, url, headers) {
+        if !at_home && let Some(name) = named.filter(|name| !name.is_empty()) {
+            tracing::debug!(
+                "credential `{name}` is for the base URL; only as `--credential` it goes to {}",
+                url.origin()
+            );
+        }
+        return Ok(None);
+    }
+    let credentials = credentials(named, target.emulator)?;
+    Ok(Some(Authority { credentials, elsewhere: (!at_home).then(|| url.origin().to_owned()) }))
+}
+
+impl From<Credentials> for Authority {
+    /// For calls to the base URL.
+    fn from(credentials: Credentials) -> Self {
+        Self { credentials, elsewhere: None }
+    }
+}
+
+/// The authority to call: the demo key for an emulator of ours, else the credential named or what the environment offers.
+pub(super) fn credentials(named: Option<&str>, emulator: bool) -> Result<Credentials, Failure> {
     if emulator {
         return Ok(Credentials::key(DEMO_ACCESS_KEY, DEMO_SECRET.into()));
     }
-    found_credentials()?.ok_or_else(no_credentials)
+    found_credentials(named)?.ok_or_else(no_credentials)
 }
 
-/// What the environment offers.
-pub(super) fn found_credentials() -> Result<Option<Credentials>, Failure> {
-    Credentials::from_environment(|name| std::env::var(name).ok())
-        .map_err(|error| refused(&error, error.hint()))
+/// The credential that is named, else what the environment offers. A variable that is empty names none.
+pub(super) fn found_credentials(named: Option<&str>) -> Result<Option<Credentials>, Failure> {
+    match named.filter(|name| !name.is_empty() || credential::is_typed()) {
+        Some(name) => credential::named(name).map(Some),
+        None => Credentials::from_environment(|name| std::env::var(name).ok())
+            .map_err(|error| refused(&error, error.hint())),
+    }
 }
 
 /// The environment offers nothing.
 pub(super) fn no_credentials() -> Failure {
     Failure::configuration("no credentials: neither HMS_ACCESS_KEY and HMS_SECRET nor HMS_MANAGEMENT_TOKEN are set").hint(
-        "find access key and secret on https://dashboard.100ms.live/developer and export them; `--emulator` and `preview` need none",
+        "find access key and secret on https://dashboard.100ms.live/developer and export them, or store them with `roompipe \
+         credential add NAME` for `--credential NAME`; `--emulator` and `preview` need none",
     )
+}
+
+/// Through which proxy calls go; never to an emulator of ours.
+pub(super) fn proxy(given: Option<&String>, emulator: bool) -> Proxy {
+    match (given, emulator) {
+        (_, true) => Proxy::Direct,
+        (Some(url), false) => Proxy::Url(url.clone().into()),
+        (None, false) => Proxy::Environment,
+    }
 }
 
 /// Every call in flight may hold a connection, both ends of it with an emulator of ours, and other files are open too.
@@ -179,7 +248,7 @@ pub(super) fn rate(text: &str) -> Result<Rate, Failure> {
 /// What calls are made to, and with.
 pub(super) struct Wire {
     pub(super) base_url: String,
-    pub(super) credentials: Option<Credentials>,
+    pub(super) authority: Option<Authority>,
     pub(super) headers: Vec<GivenHeader>,
     pub(super) emulator: bool,
 }
@@ -193,7 +262,10 @@ impl Wire {
         stop: &Stop,
     ) -> Result<call::Settings, Failure> {
         let mut settings = call::Settings::new(self.base_url);
-        settings.credentials = self.credentials;
+        if let Some(Authority { credentials, elsewhere }) = self.authority {
+            settings.credentials = Some(credentials);
+            settings.token_url = elsewhere;
+        }
         settings.headers = self.headers.iter().map(GivenHeader::checked).collect::<Result<_, _>>()?;
         settings.concurrency = concurrency(delivery.concurrency, self.emulator);
         settings.rate = delivery.rate.as_deref().map(rate).transpose()?;
@@ -206,11 +278,7 @@ impl Wire {
             RetryWord::Always => Retry::Always,
             RetryWord::Never => Retry::Never,
         };
-        settings.proxy = match (&arguments.target.proxy, self.emulator) {
-            (_, true) => Proxy::Direct,
-            (Some(url), false) => Proxy::Url(url.clone().into()),
-            (None, false) => Proxy::Environment,
-        };
+        settings.proxy = proxy(arguments.target.proxy.as_ref(), self.emulator);
         settings.ca_cert = arguments.target.ca_cert.clone();
         settings.stop = stop.clone();
         Ok(settings)

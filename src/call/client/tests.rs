@@ -11,6 +11,7 @@ use crate::template::Effect;
 fn setup(base_url: &str) -> Setup {
     Setup {
         base_url: base_url.to_owned(),
+        token_url: None,
         has_token: true,
         headers: Vec::new(),
         concurrency: 4,
@@ -107,6 +108,20 @@ fn the_token_goes_to_the_base_urls_origin_only() {
     ] {
         assert!(!takes(url), "{url}");
     }
+}
+
+#[test]
+fn a_token_that_is_for_another_origin_goes_nowhere_else() {
+    let elsewhere =
+        |url: &str| Setup { token_url: Some(url.to_owned()), ..setup("https://api.100ms.live/v2") };
+    let client = Client::new(elsewhere("https://other.example:8443")).unwrap();
+    let takes = |url: &str| client.prepare(&request(url), &[]).unwrap().takes_token;
+    assert!(takes("https://other.example:8443/a?b=c"));
+    for url in ["https://api.100ms.live/v2/rooms", "https://other.example/a", "http://other.example:8443/a"] {
+        assert!(!takes(url), "{url}");
+    }
+    assert!(matches!(Client::new(elsewhere("http://other.example")), Err(Error::PlainHttp { .. })));
+    assert!(Client::new(elsewhere("http://127.0.0.1:1")).is_ok());
 }
 
 #[test]

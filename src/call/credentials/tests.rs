@@ -107,9 +107,51 @@ fn files_are_read_without_the_space_around() {
 
     let empty = file("empty", " \n");
     let error = environment(&[("HMS_MANAGEMENT_TOKEN_FILE", &empty)]).unwrap_err();
-    assert!(matches!(error, Error::EmptyFile { name: "HMS_MANAGEMENT_TOKEN", .. }));
+    assert!(matches!(error, Error::EmptyFile { variable: "HMS_MANAGEMENT_TOKEN_FILE", .. }));
     let error = environment(&[("HMS_MANAGEMENT_TOKEN_FILE", "/nowhere/token")]).unwrap_err();
     assert!(matches!(error, Error::SecretFile { .. }));
+}
+
+/// A folder of credentials with such files, beside such variables.
+fn in_a_folder(files: &[&str], variables: &[(&str, &str)]) -> Result<Option<Credentials>, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    for name in files {
+        std::fs::write(folder.path().join(name), format!("{name}-of-the-folder\n")).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let found = environment(&[variables, &[("CREDENTIALS_DIRECTORY", path)]].concat());
+    found.map(|found| found.map(|found| (found.management_token(at(1), LIFETIME).unwrap(), found).1))
+}
+
+#[test]
+fn a_folder_of_credentials_fills_what_the_variables_leave_open() {
+    let key = |found: &Result<Option<Credentials>, Error>| {
+        found.as_ref().unwrap().as_ref().and_then(Credentials::access_key)
+    };
+    assert!(in_a_folder(&["other"], &[]).unwrap().is_none());
+    let pair = in_a_folder(&["hms_access_key", "HMS_Secret"], &[]);
+    assert_eq!(key(&pair).as_deref(), Some("hms_access_key-of-the-folder"));
+    let half = in_a_folder(&["hms_secret", "hms_management_token"], &[("HMS_ACCESS_KEY", "k")]);
+    assert_eq!(key(&half).as_deref(), Some("k"));
+    let all = ["hms_access_key", "hms_secret", "hms_management_token"];
+    let set = [("HMS_ACCESS_KEY", "k"), ("HMS_SECRET", "s")];
+    assert_eq!(key(&in_a_folder(&all, &set)).as_deref(), Some("k"));
+    assert!(matches!(in_a_folder(&all, &[]).unwrap().unwrap().source, Source::File(_)));
+    let ready = in_a_folder(&all, &[("HMS_MANAGEMENT_TOKEN", "t")]).unwrap().unwrap();
+    assert!(matches!(ready.source, Source::Ready(_)));
+}
+
+#[test]
+fn a_folder_of_credentials_that_does_not_say_one_thing_is_told() {
+    let told = |files: &[&str]| in_a_folder(files, &[]).unwrap_err().to_string();
+    assert_eq!(told(&["hms_secret"]), "find `HMS_ACCESS_KEY`, although `HMS_SECRET` is set");
+    assert!(told(&["hms_secret", "HMS_SECRET"]).contains("several files named `hms_secret`"));
+    let missing = environment(&[("CREDENTIALS_DIRECTORY", "/nowhere/at-all")]).unwrap_err().to_string();
+    assert_eq!(missing, "read `/nowhere/at-all`, to which `CREDENTIALS_DIRECTORY` leads");
+    assert!(environment(&[("CREDENTIALS_DIRECTORY", "")]).unwrap().is_none());
+    // What the variables say in full is not looked for elsewhere.
+    let set = [("HMS_ACCESS_KEY", "k"), ("HMS_SECRET", "s"), ("CREDENTIALS_DIRECTORY", "/nowhere")];
+    assert!(environment(&set).unwrap().is_some());
 }
 
 #[test]
