@@ -166,7 +166,9 @@ impl Exchange {
             effects: Vec::new(),
         };
         let outcome = match route.action {
-            Action::Managed(handler) | Action::Open(handler) => handler(&mut call),
+            Action::Managed(handler) | Action::Worded(_, handler) | Action::Open(handler) => {
+                handler(&mut call)
+            }
             Action::Control(handler) => handler(&mut call, &mut shared.levers),
         };
         (outcome, call.effects)
@@ -187,7 +189,7 @@ fn admit<'a>(
     shared: &mut Shared,
 ) -> Result<(&'a Pairs, &'a Pairs), Refusal> {
     route.action.admits(token)?;
-    if let (Action::Managed(_) | Action::Open(_), Some(quota)) = (&route.action, &mut shared.quota) {
+    if let (false, Some(quota)) = (matches!(route.action, Action::Control(_)), &mut shared.quota) {
         quota.take(now)?;
     }
     arrived.body.is_whole()?;

@@ -9,6 +9,7 @@ mod external_streams;
 mod live_streams;
 pub(crate) mod role_body;
 mod roles;
+mod room_codes;
 mod rooms;
 mod sink;
 mod streams;
@@ -42,11 +43,21 @@ pub(crate) struct Route {
 pub(crate) enum Action {
     /// Part of the API; needs a management token.
     Managed(fn(&mut Call<'_>) -> Outcome),
+    /// The same, where the documentation words the refusal of a token in its own way.
+    Worded(&'static BadToken, fn(&mut Call<'_>) -> Outcome),
     /// Part of what clients call; needs no token.
     Open(fn(&mut Call<'_>) -> Outcome),
     /// A lever of the emulator, not of the API.
     Control(fn(&mut Call<'_>, &mut Levers) -> Outcome),
 }
+
+/// How a token that is no good is refused.
+pub(crate) struct BadToken {
+    status: StatusCode,
+    message: &'static str,
+}
+
+const BAD_TOKEN: BadToken = BadToken { status: StatusCode::UNAUTHORIZED, message: "Token validation error" };
 
 impl Route {
     const fn get(path: &'static str, handler: fn(&mut Call<'_>) -> Outcome) -> Self {
@@ -57,6 +68,14 @@ impl Route {
         Self { method: MethodFilter::POST, path, action: Action::Managed(handler) }
     }
 
+    /// Gives the refusal of a token its own words.
+    const fn worded(mut self, wording: &'static BadToken) -> Self {
+        if let Action::Managed(handler) = self.action {
+            self.action = Action::Worded(wording, handler);
+        }
+        self
+    }
+
     const fn delete(path: &'static str, handler: fn(&mut Call<'_>) -> Outcome) -> Self {
         Self { method: MethodFilter::DELETE, path, action: Action::Managed(handler) }
     }
@@ -65,19 +84,21 @@ impl Route {
 impl Action {
     /// Refuses a call whose token does not let it in.
     pub(crate) fn admits(&self, token: Option<&Report>) -> Result<(), Refusal> {
-        let Self::Managed(_) = self else { return Ok(()) };
+        let wording = match self {
+            Self::Managed(_) => &BAD_TOKEN,
+            Self::Worded(wording, _) => wording,
+            Self::Open(_) | Self::Control(_) => return Ok(()),
+        };
         match token::unmanaged(token) {
             None => Ok(()),
-            Some(reason) => {
-                Err(Refusal::new(StatusCode::UNAUTHORIZED, "Token validation error").detail(reason))
-            }
+            Some(reason) => Err(Refusal::new(wording.status, wording.message).detail(reason)),
         }
     }
 
     /// What comes before the path.
     pub(crate) fn prefix(&self) -> &'static str {
         match self {
-            Self::Managed(_) | Self::Open(_) => API_PREFIX,
+            Self::Managed(_) | Self::Worded(..) | Self::Open(_) => API_PREFIX,
             Self::Control(_) => CONTROL_PREFIX,
         }
     }
@@ -86,6 +107,7 @@ impl Action {
 /// Every route there is.
 pub(crate) static TABLES: &[&[Route]] = &[
     rooms::ROUTES,
+    room_codes::ROUTES,
     templates::ROUTES,
     roles::ROUTES,
     active_rooms::ROUTES,

@@ -5,6 +5,7 @@
 
 mod job;
 mod room;
+mod room_code;
 mod session;
 mod table;
 mod template;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 pub(crate) use self::job::{ExternalStream, Job, Kind, LiveStream, Phase, Status};
 pub(crate) use self::room::Room;
+pub(crate) use self::room_code::{RoomCode, RoomCodes};
 pub(crate) use self::session::{Peer, Session};
 pub(crate) use self::table::{Row, Table};
 pub(crate) use self::template::Template;
@@ -32,6 +34,8 @@ pub(crate) struct Store {
     pub(crate) templates: Table<Template>,
     /// Rooms, by lower-cased name.
     pub(crate) rooms: Table<Room>,
+    /// Codes of rooms.
+    pub(crate) room_codes: RoomCodes,
     /// Sessions, open and ended, by room: the latest of each.
     pub(crate) sessions: Table<Session>,
     /// Live streams, by room: the latest of each.
@@ -70,6 +74,7 @@ impl Store {
             app_id,
             templates,
             rooms: Table::default(),
+            room_codes: RoomCodes::default(),
             sessions: Table::default(),
             live_streams: Table::default(),
             external_streams: Table::default(),
@@ -107,6 +112,7 @@ impl Store {
             ("templates", self.templates.len()),
             ("roles", roles),
             ("rooms", self.rooms.len()),
+            ("room_codes", self.room_codes.len()),
             ("sessions", self.sessions.len()),
             ("open_sessions", open_sessions),
             ("peers", peers),

@@ -3,6 +3,7 @@
 mod active_rooms;
 mod exchange;
 mod faults;
+mod room_codes;
 mod rooms;
 mod sink;
 mod socket;
@@ -109,6 +110,11 @@ fn holds(answer: &Value, expected: &Value) -> bool {
         }
         _ => answer == expected,
     }
+}
+
+/// The names in an object, in their order.
+fn members(answer: &Value) -> Vec<&str> {
+    answer.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 fn says(message: &str) -> Value {
