@@ -24,7 +24,7 @@ use super::ending::Ending;
 use super::faults::{Fault, Plan};
 use super::journal::{Journal, Line};
 use super::routes::{Action, CONTROL_PREFIX, Levers, Route};
-use super::store::Store;
+use super::store::{Moment, Store};
 use super::token::{Report, Verifier};
 use super::wire::Cutter;
 
@@ -155,6 +155,7 @@ impl Exchange {
             Ok(admitted) => admitted,
             Err(refusal) => return (Err(refusal), Vec::new()),
         };
+        shared.store.catch_up(Moment { at: now, time_scale: self.time_scale });
         let mut call = Call {
             store: &mut shared.store,
             now,

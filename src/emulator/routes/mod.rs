@@ -4,13 +4,17 @@
 //! API's documentation, without `/v2`. Nothing here knows how a call gets to its handler.
 
 mod active_rooms;
+mod analytics;
 mod control;
+mod control_sessions;
 mod external_streams;
 mod live_streams;
+mod peer_stats;
 pub(crate) mod role_body;
 mod roles;
 mod room_codes;
 mod rooms;
+mod sessions;
 mod sink;
 mod streams;
 mod templates;
@@ -111,10 +115,14 @@ pub(crate) static TABLES: &[&[Route]] = &[
     templates::ROUTES,
     roles::ROUTES,
     active_rooms::ROUTES,
+    sessions::ROUTES,
+    analytics::ROUTES,
+    peer_stats::ROUTES,
     live_streams::ROUTES,
     external_streams::ROUTES,
     sink::ROUTES,
     control::ROUTES,
+    control_sessions::ROUTES,
 ];
 
 /// What is at a path that is in no table.

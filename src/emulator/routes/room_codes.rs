@@ -69,10 +69,7 @@ fn list(call: &mut Call<'_>) -> Outcome {
         refusal.detail(format!("Invalid query parameter: {name}"))
     };
     let page = Page::asked_or(call, LIMIT).map_err(|_| unusable("limit"))?.ending_blank();
-    let enabled = match call.query("enabled") {
-        Some(text) => Some(text.parse::<bool>().map_err(|_| unusable("enabled"))?),
-        None => None,
-    };
+    let enabled = call.query_flag("enabled").map_err(|_| unusable("enabled"))?;
     let role = call.query("role");
     let known =
         |role| has_role(call.store, room, role) || codes(call.store, &room.id).any(|it| it.role == role);

@@ -3,21 +3,28 @@
 //! Things are kept in tables in the order they were made and never go away, as in the API. It knows how things relate
 //! (which room a name means, which session is open), but neither requests nor answers.
 
+mod agenda;
+mod attendance;
+mod event;
 mod job;
+mod job_events;
 mod room;
 mod room_code;
 mod session;
 mod table;
 mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+pub(crate) use self::agenda::{Agenda, Moment};
+pub(crate) use self::attendance::Leaving;
+pub(crate) use self::event::{ERRORS, Event, Events, about, about_peer, kept_kind};
 pub(crate) use self::job::{ExternalStream, Job, Kind, LiveStream, Phase, Status};
 pub(crate) use self::room::Room;
 pub(crate) use self::room_code::{RoomCode, RoomCodes};
-pub(crate) use self::session::{Peer, Session};
+pub(crate) use self::session::{Peer, Session, Track};
 pub(crate) use self::table::{Row, Table};
 pub(crate) use self::template::Template;
 
@@ -42,6 +49,12 @@ pub(crate) struct Store {
     pub(crate) live_streams: Table<Job<LiveStream>>,
     /// External streams, by room: the latest of each.
     pub(crate) external_streams: Table<Job<ExternalStream>>,
+    /// What happened, as far as analytics keep it.
+    pub(crate) events: Events,
+    /// Up to which stage of each unfinished job it was told what happened.
+    told: HashMap<String, Status>,
+    /// What is to happen by itself.
+    pub(crate) agenda: Agenda,
     /// What left no other trace in the state.
     pub(crate) tally: Tally,
 }
@@ -78,6 +91,9 @@ impl Store {
             sessions: Table::default(),
             live_streams: Table::default(),
             external_streams: Table::default(),
+            events: Events::default(),
+            told: HashMap::new(),
+            agenda: Agenda::default(),
             tally: Tally::default(),
         }
     }

@@ -1,10 +1,12 @@
 //! The emulator judged through its routes: tables of calls and answers, a file for each resource.
 
 mod active_rooms;
+mod analytics;
 mod exchange;
 mod faults;
 mod room_codes;
 mod rooms;
+mod sessions;
 mod sink;
 mod socket;
 mod streams;
@@ -48,6 +50,11 @@ impl Bench {
         Self { router, hand, token: token(START) }
     }
 
+    /// The same emulator, called with a token of its present time.
+    fn renewed(&self) -> Self {
+        Self { router: self.router.clone(), hand: self.hand.clone(), token: token(self.hand.now()) }
+    }
+
     /// Sends exactly this and returns all that comes back.
     async fn raw(
         &self,
@@ -87,6 +94,14 @@ impl Bench {
             let (found, answer) = self.call(line, body.clone()).await;
             assert_eq!(found, *status, "{line} {body}: {answer}");
             assert!(holds(&answer, expected), "{line} {body}\n  answered {answer}\n  expected {expected}");
+        }
+    }
+
+    /// Sends calls that need no answer but a good one.
+    async fn all(&self, calls: &[(&str, Value)]) {
+        for (line, body) in calls {
+            let (status, answer) = self.call(line, body.clone()).await;
+            assert!((200..300).contains(&status), "{line} {body}: {status} {answer}");
         }
     }
 
