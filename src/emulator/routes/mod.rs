@@ -18,6 +18,7 @@ mod sessions;
 mod sink;
 mod streams;
 mod templates;
+mod webhooks;
 
 use axum::http::StatusCode;
 use axum::routing::MethodFilter;
@@ -118,6 +119,7 @@ pub(crate) static TABLES: &[&[Route]] = &[
     sessions::ROUTES,
     analytics::ROUTES,
     peer_stats::ROUTES,
+    webhooks::ROUTES,
     live_streams::ROUTES,
     external_streams::ROUTES,
     sink::ROUTES,

@@ -1,7 +1,7 @@
 //! What is to happen by itself, and when.
 //!
-//! Nothing waits for it: whoever looks at the store first lets it catch up, and then all that is due happens in its
-//! order and as of its own moment. An entry that has become pointless is simply met as such. It does not know what is
+//! Whoever looks at the store first lets it catch up, and then all that is due happens in its order and as of its own
+//! moment. An entry that has become pointless is simply met as such. It does not know what is
 //! planned.
 
 use std::collections::BTreeMap;
@@ -47,6 +47,11 @@ impl Agenda {
             self.made += 1;
             self.entries.insert((at, self.made), (due, id.to_owned()));
         }
+    }
+
+    /// When the next thing is due.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.entries.first_key_value().map(|((at, _), _)| *at)
     }
 
     fn take(&mut self, now: Timestamp) -> Option<(Timestamp, Due, String)> {
@@ -95,7 +100,7 @@ mod tests {
             store.catch_up(moment(second, 10.0));
             assert_eq!(store.tally.cues, happened, "{second}");
         }
-        assert!(store.agenda.entries.is_empty());
+        assert_eq!(store.agenda.next(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! What happened, as the API tells it to whoever asks its analytics.
+//! What happened, as the API tells it: to whoever asks its analytics, and to whoever gets its webhooks.
 //!
-//! It does not know who asks.
+//! It does not know who asks, nor how a webhook gets to anybody.
 
 use std::collections::HashMap;
 
@@ -60,8 +60,9 @@ impl Store {
         let id = Uuid::new_v4().to_string();
         let event = Event { id, at: moment.at, kind, data };
         if kept_kind(kind).is_some() {
-            self.events.rooms.entry(room_id.to_owned()).or_default().push(event);
+            self.events.rooms.entry(room_id.to_owned()).or_default().push(event.clone());
         }
+        self.send_webhook(event, room_id, moment);
     }
 }
 

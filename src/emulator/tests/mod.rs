@@ -11,6 +11,7 @@ mod sink;
 mod socket;
 mod streams;
 mod templates;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use tower::ServiceExt;
 use super::clock::{Clock, Hand};
 use super::exchange::Exchange;
 use super::wire::Cutter;
-use super::{DEMO_ACCESS_KEY, DEMO_SECRET, Settings, router};
+use super::{DEMO_ACCESS_KEY, DEMO_SECRET, Settings, postman, router};
 
 const START: Timestamp = Timestamp::constant(1_780_000_000, 0);
 
@@ -44,9 +45,13 @@ impl Bench {
 
     fn with(settings: Settings) -> Self {
         let (clock, hand) = Clock::by_hand(START);
-        let exchange = Exchange::open(settings, clock).unwrap();
+        let posts = settings.webhook.is_some();
+        let exchange = Arc::new(Exchange::open(settings, clock).unwrap());
+        if posts {
+            tokio::spawn(postman::deliver(Arc::clone(&exchange)));
+        }
         // In process there is no connection to cut.
-        let router = router::router(Arc::new(exchange)).layer(MockConnectInfo(Cutter::default()));
+        let router = router::router(exchange).layer(MockConnectInfo(Cutter::default()));
         Self { router, hand, token: token(START) }
     }
 
