@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::emulator::demo::{
     DEMO_HOST_PEER_ID, DEMO_STANDUP_ROOM_ID, DEMO_TEMPLATE_ID, DEMO_TOWNHALL_ROOM_ID,
 };
-use crate::emulator::{self, DEMO_ACCESS_KEY, DEMO_SECRET, FAULTS_HELP, Faults, Rule, Settings};
+use crate::emulator::{self, Address, DEMO_ACCESS_KEY, DEMO_SECRET, FAULTS_HELP, Faults, Rule, Settings};
 use crate::exit::ExitCode;
 
 use super::arguments::duration;
@@ -35,12 +35,15 @@ pub(super) struct Arguments {
     /// Calls taken in a second; more are answered 429 [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: Option<u32>,
-    /// How fast streams start and end
+    /// How fast streams start and end, sessions run out, webhooks are tried again
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     time_scale: f64,
     /// How far its clock is ahead of this machine's; negative is behind
     #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
     clock_offset: i32,
+    /// Post the API's own webhooks to URL, such as http://127.0.0.1:4200/ [default: none]
+    #[arg(long, value_name = "URL")]
+    webhook: Option<Address>,
     /// Refuse fields that the documentation does not name
     #[arg(long)]
     strict: bool,
@@ -64,6 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         time_scale: arguments.time_scale,
         clock_offset_s: arguments.clock_offset.into(),
         strict: arguments.strict,
+        webhook: arguments.webhook.clone(),
         faults: Faults { rules: arguments.faults.clone(), seed: arguments.seed },
         ..Settings::default()
     };

@@ -3,6 +3,8 @@
 //! Handlers are synchronous functions from a [`Call`] to an answer or a refusal, run under the emulator's one lock.
 //! Nothing here knows tokens, the journal's form, or how bytes get onto a connection.
 
+use std::str::FromStr;
+
 use axum::http::StatusCode;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -10,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Refusal;
 use super::shape::{self, Checked, Field};
-use super::store::Store;
+use super::store::{Moment, Store};
 
 /// One call, as its handler sees it.
 pub(crate) struct Call<'a> {
@@ -33,6 +35,11 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// When the call is handled, and how fast lifecycles run.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { at: self.now, time_scale: self.time_scale }
+    }
+
     /// The value of a path parameter of the route.
     pub(crate) fn parameter(&self, name: &str) -> &'a str {
         self.parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
@@ -42,6 +49,28 @@ impl<'a> Call<'a> {
     pub(crate) fn query(&self, name: &str) -> Option<&'a str> {
         let found = self.query.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// All values of a query parameter that may be repeated.
+    pub(crate) fn queries(&self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let query = self.query;
+        let found = query.iter().filter(move |(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// A query parameter that is a time.
+    pub(crate) fn query_time(&self, name: &str) -> Result<Option<Timestamp>, Refusal> {
+        self.query_as(name)
+    }
+
+    /// A query parameter that is true or false.
+    pub(crate) fn query_flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        self.query_as(name)
+    }
+
+    fn query_as<T: FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| Refusal::query(name))
     }
 
     /// The body, which must be an object of this shape.

@@ -33,9 +33,7 @@ impl Clock {
     pub(crate) fn by_hand(start: Timestamp) -> (Self, Hand) {
         let hand = Hand(Arc::new(std::sync::atomic::AtomicI64::new(start.as_microsecond())));
         let read = hand.clone();
-        let clock = Self(Arc::new(move || {
-            Timestamp::from_microsecond(read.0.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
-        }));
+        let clock = Self(Arc::new(move || read.now()));
         (clock, hand)
     }
 }
@@ -53,6 +51,10 @@ pub(crate) struct Hand(Arc<std::sync::atomic::AtomicI64>);
 
 #[cfg(test)]
 impl Hand {
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_microsecond(self.0.load(std::sync::atomic::Ordering::Relaxed)).unwrap()
+    }
+
     pub(crate) fn forward(&self, millis: i64) {
         self.0.fetch_add(millis * 1000, std::sync::atomic::Ordering::Relaxed);
     }

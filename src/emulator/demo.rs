@@ -3,7 +3,7 @@
 //! | thing | what it is |
 //! | --- | --- |
 //! | template `demo` | the default one, with roles `host` and `guest`; made "on the dashboard", so it has a subdomain and its rooms need no `meeting_url` |
-//! | room `demo-standup` | has an open session with one host and two guests |
+//! | room `demo-standup` | has an open session with one host and two guests, which no time ends |
 //! | room `demo-townhall` | nobody in it |
 
 use jiff::Timestamp;
@@ -52,6 +52,7 @@ pub(crate) fn workspace() -> Store {
         room_id: DEMO_STANDUP_ROOM_ID.to_owned(),
         peers,
         created_at: MADE,
+        updated_at: MADE,
         ended_at: None,
     });
     store
@@ -86,5 +87,6 @@ fn peer(id: &str, name: &str, role: &str) -> Peer {
         role: role.to_owned(),
         joined_at: MADE,
         left_at: None,
+        tracks: Vec::new(),
     }
 }

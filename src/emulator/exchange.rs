@@ -14,6 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::Settings;
 use super::answer::{Answer, Outcome, Refusal};
@@ -24,7 +25,7 @@ use super::ending::Ending;
 use super::faults::{Fault, Plan};
 use super::journal::{Journal, Line};
 use super::routes::{Action, CONTROL_PREFIX, Levers, Route};
-use super::store::Store;
+use super::store::{Moment, Outgoing, Store, Webhooks};
 use super::token::{Report, Verifier};
 use super::wire::Cutter;
 
@@ -40,6 +41,7 @@ pub(crate) struct Exchange {
     strict: bool,
     records: bool,
     shared: Mutex<Shared>,
+    stirred: Notify,
 }
 
 struct Shared {
@@ -76,10 +78,11 @@ impl Exchange {
             strict: settings.strict,
             records: journal.records(),
             shared: Mutex::new(Shared {
-                store: demo::workspace(),
+                store: demo::workspace().with_webhooks(Webhooks::to(settings.webhook)),
                 levers: Levers { journal, faults: Plan::new(settings.faults) },
                 quota,
             }),
+            stirred: Notify::new(),
         })
     }
 
@@ -155,6 +158,7 @@ impl Exchange {
             Ok(admitted) => admitted,
             Err(refusal) => return (Err(refusal), Vec::new()),
         };
+        shared.store.catch_up(self.moment(now));
         let mut call = Call {
             store: &mut shared.store,
             now,
@@ -166,10 +170,39 @@ impl Exchange {
             effects: Vec::new(),
         };
         let outcome = match route.action {
-            Action::Managed(handler) | Action::Open(handler) => handler(&mut call),
+            Action::Managed(handler) | Action::Worded(_, handler) | Action::Open(handler) => {
+                handler(&mut call)
+            }
             Action::Control(handler) => handler(&mut call, &mut shared.levers),
         };
-        (outcome, call.effects)
+        let effects = call.effects;
+        self.stirred.notify_one();
+        (outcome, effects)
+    }
+
+    /// Lets everything happen that is due, and hands out up to so many webhooks to be posted now; also tells how long
+    /// it is until something is due again.
+    pub(crate) fn webhooks_due(&self, most: usize) -> (Vec<Outgoing>, Option<Duration>) {
+        let now = self.clock.now();
+        let store = &mut self.shared().store;
+        store.catch_up(self.moment(now));
+        let due = store.agenda.next().map(|at| at.duration_since(now).unsigned_abs());
+        (store.take_webhooks(most), due)
+    }
+
+    /// Takes down how an attempt to post a webhook went.
+    pub(crate) fn webhook_attempted(&self, letter: &str, error: Option<String>) {
+        let moment = self.moment(self.clock.now());
+        self.shared().store.webhook_attempted(letter, error, moment);
+    }
+
+    /// Waits until a call may have changed what is due.
+    pub(crate) async fn stirred(&self) {
+        self.stirred.notified().await;
+    }
+
+    fn moment(&self, at: Timestamp) -> Moment {
+        Moment { at, time_scale: self.time_scale }
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -187,7 +220,7 @@ fn admit<'a>(
     shared: &mut Shared,
 ) -> Result<(&'a Pairs, &'a Pairs), Refusal> {
     route.action.admits(token)?;
-    if let (Action::Managed(_) | Action::Open(_), Some(quota)) = (&route.action, &mut shared.quota) {
+    if let (false, Some(quota)) = (matches!(route.action, Action::Control(_)), &mut shared.quota) {
         quota.take(now)?;
     }
     arrived.body.is_whole()?;

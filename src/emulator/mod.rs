@@ -7,15 +7,17 @@
 //!
 //! A call's way: `router` finds its entry in the tables of `routes` → `exchange` reads the body, checks the token, takes the one lock, lets
 //! the handler work on the `store`, and adds the call to the `journal`; `faults` says which calls go wrong, `ending` and
-//! `wire` how an answer gets lost. Whatever time does (a stream that starts, a
-//! token that expires) is computed from the `clock` when it is looked at; nothing runs in the background.
+//! `wire` how an answer gets lost. Whatever time does (a stream that starts, a session whose time is up, a token that
+//! expires) is made up for by the `clock` when the next call comes. Only where webhooks are asked for, `postman` runs in
+//! the background.
 //!
 //! | paths | what they are |
 //! | --- | --- |
 //! | `/v2/…` | the API; needs a management token signed with the secret of [`Settings`] |
 //! | `/v2/sink/{path}` | takes any JSON and looks at no token: a target for manually configured calls |
-//! | `/_control/…` | the journal, counts, faults, and levers: open a session, move a stream on |
+//! | `/_control/…` | the journal, counts, faults, and levers: join a room, publish, leave, move a stream on |
 
+mod address;
 mod answer;
 mod call;
 mod clock;
@@ -25,6 +27,7 @@ mod exchange;
 mod faults;
 mod journal;
 mod page;
+mod postman;
 mod router;
 mod routes;
 mod shape;
@@ -42,6 +45,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+pub use self::address::{Address, NotAnAddress};
 use self::clock::Clock;
 pub use self::demo::{DEMO_ACCESS_KEY, DEMO_SECRET};
 use self::exchange::Exchange;
@@ -78,6 +82,9 @@ pub struct Settings {
     pub rate_limit_header: bool,
     /// What goes wrong on purpose; `/_control/faults` replaces it.
     pub faults: Faults,
+    /// Where webhooks go; a room's own address takes its place where that is one of this machine. Without it none are
+    /// sent.
+    pub webhook: Option<Address>,
 }
 
 impl Default for Settings {
@@ -95,6 +102,7 @@ impl Default for Settings {
             rate_limit: None,
             rate_limit_header: false,
             faults: Faults::default(),
+            webhook: None,
         }
     }
 }
@@ -112,6 +120,7 @@ impl fmt::Debug for Settings {
             .field("rate_limit", &self.rate_limit)
             .field("rate_limit_header", &self.rate_limit_header)
             .field("faults", &self.faults)
+            .field("webhook", &self.webhook)
             .finish_non_exhaustive()
     }
 }
@@ -128,7 +137,14 @@ pub async fn run(
 ) -> io::Result<()> {
     let drain = settings.latency + DRAIN;
     let clock = Clock::system(settings.clock_offset_s);
+    let posts = settings.webhook.is_some();
     let exchange = Arc::new(Exchange::open(settings, clock)?);
+    let posting = async {
+        match posts {
+            true => postman::deliver(Arc::clone(&exchange)).await,
+            false => std::future::pending().await,
+        }
+    };
     let (stopping, stopped) = oneshot::channel();
     let service = router::router(Arc::clone(&exchange)).into_make_service_with_connect_info::<Cutter>();
     let serving = axum::serve(Wires(listener), service).with_graceful_shutdown(async move {
@@ -145,6 +161,7 @@ pub async fn run(
     tokio::select! {
         served = serving.into_future() => served?,
         () = overdue => {}
+        () = posting => {}
     }
     exchange.close()
 }

@@ -16,6 +16,7 @@ const MOST: usize = 100;
 pub(crate) struct Page<'a> {
     limit: usize,
     start: Option<&'a str>,
+    blank: bool,
 }
 
 /// A page as it is answered.
@@ -32,12 +33,19 @@ pub(crate) struct PageAnswer<A> {
 impl<'a> Page<'a> {
     /// Reads `limit` and `start` of a call's query; a limit out of bounds is brought inside.
     pub(crate) fn asked(call: &Call<'a>) -> Result<Self, Refusal> {
-        let limit = match call.query("limit") {
-            Some(text) => text.parse::<i64>().map_err(|_| Refusal::query("limit"))?,
-            None => 0,
-        };
-        let limit = usize::try_from(limit).unwrap_or(0).clamp(FEWEST, MOST);
-        Ok(Self { limit, start: call.query("start") })
+        Self::asked_or(call, FEWEST)
+    }
+
+    /// The same, with a limit of its own for calls that say none.
+    pub(crate) fn asked_or(call: &Call<'a>, limit: usize) -> Result<Self, Refusal> {
+        let limit = asked_limit(call, limit)?.clamp(FEWEST, MOST);
+        Ok(Self { limit, start: call.query("start"), blank: false })
+    }
+
+    /// Leaves the cursor of the last page empty.
+    #[must_use]
+    pub(crate) fn ending_blank(self) -> Self {
+        Self { blank: true, ..self }
     }
 
     /// The page of a table's rows that are to be kept.
@@ -53,11 +61,22 @@ impl<'a> Page<'a> {
         };
         let mut last = String::new();
         let mut data = Vec::new();
-        for row in table.older_than(end).filter(|row| keep(row)).take(self.limit) {
+        let mut rows = table.older_than(end).filter(|row| keep(row));
+        for row in rows.by_ref().take(self.limit) {
             row.id().clone_into(&mut last);
             data.push(show(row));
+        }
+        if self.blank && rows.next().is_none() {
+            last.clear();
         }
         let data = (!data.is_empty()).then_some(data);
         Ok(Answer::ok(&PageAnswer { limit: self.limit, data, last }))
     }
+}
+
+/// Reads `limit` of a call's query; one below zero counts as zero.
+pub(crate) fn asked_limit(call: &Call<'_>, absent: usize) -> Result<usize, Refusal> {
+    let Some(text) = call.query("limit") else { return Ok(absent) };
+    let limit = text.parse::<i64>().map_err(|_| Refusal::query("limit"))?;
+    Ok(usize::try_from(limit).unwrap_or(0))
 }

@@ -60,6 +60,11 @@ impl Field {
         Self { name, kind, default: None, standing: false }
     }
 
+    /// What it is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Gives a boolean its default.
     pub(crate) const fn or_flag(mut self, value: bool) -> Self {
         self.default = Some(Preset::Flag(value));

@@ -12,7 +12,7 @@ use super::{Route, rooms, streams};
 use crate::emulator::answer::{Answer, Outcome, Refusal};
 use crate::emulator::call::Call;
 use crate::emulator::shape::{Field, Kind};
-use crate::emulator::store::{ExternalStream, LiveStream, Peer, Session, Store};
+use crate::emulator::store::{ExternalStream, Leaving, LiveStream, Peer, Session, Store, Track};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/active-rooms/{room_id}", get),
@@ -64,7 +64,20 @@ fn list_peers(call: &mut Call<'_>) -> Outcome {
 
 fn get_peer(call: &mut Call<'_>) -> Outcome {
     let peer = peer(session(call.store, call.parameter("room_id"))?, call.parameter("peer_id"))?;
-    Ok(Answer::ok(&PeerAnswer::new(peer, Some(Map::new()))))
+    let tracks = peer.published().map(|track| (track.id.clone(), track_answer(track))).collect();
+    Ok(Answer::ok(&PeerAnswer::new(peer, Some(tracks))))
+}
+
+fn track_answer(track: &Track) -> Value {
+    json!({
+        "id": track.id,
+        "stream_id": track.stream_id,
+        "mute": track.mute,
+        "type": track.media,
+        "source": track.source,
+        "started_at": track.started_at,
+        "description": track.description,
+    })
 }
 
 fn update_peer(call: &mut Call<'_>) -> Outcome {
@@ -76,16 +89,19 @@ fn update_peer(call: &mut Call<'_>) -> Outcome {
         return Err(Refusal::bad_request("Invalid body param: role"));
     }
     let session_id = session.id.clone();
-    call.store.sessions.change(&session_id, |session| {
-        if let Some(peer) = session.peers.iter_mut().find(|peer| peer.id == peer_id) {
-            let fields =
-                [("name", &mut peer.name), ("role", &mut peer.role), ("metadata", &mut peer.metadata)];
-            for (name, field) in fields {
-                body.filled(name).unwrap_or(&field.clone()).clone_into(field);
+    call.store.change_peer(&session_id, peer_id, |peer| {
+        for (name, field) in [("name", &mut peer.name), ("metadata", &mut peer.metadata)] {
+            if let Some(text) = body.filled(name) {
+                text.clone_into(field);
             }
         }
     });
-    call.note("peer.updated", peer_id, json!({ "room_id": room_id }));
+    let moment = call.moment();
+    let refused =
+        body.filled("role").filter(|role| !call.store.change_role(&session_id, peer_id, role, moment));
+    // A role that is full is no refusal of the call: the API finds out later, and only its webhook says so.
+    let details = json!({ "room_id": room_id, "refused_role": refused });
+    call.note("peer.updated", peer_id, details);
     get_peer(call)
 }
 
@@ -130,14 +146,13 @@ fn remove_peers(call: &mut Call<'_>) -> Outcome {
         (None, Some(_)) => {}
         (None, None) => return Err(Refusal::bad_request("peer_id or role is required")),
     }
-    let (session_id, now) = (session.id.clone(), call.now);
-    let removed = call.store.sessions.change(&session_id, |session| {
-        session.remove(now, |peer| match peer_id {
-            Some(id) => peer.id == id,
-            None => role == Some(peer.role.as_str()),
-        })
+    let (session_id, moment) = (session.id.clone(), call.moment());
+    let leaving = Leaving::sent_away(body.text("reason").unwrap_or_default());
+    let removed = call.store.leave(&session_id, leaving, moment, |peer| match peer_id {
+        Some(id) => peer.id == id,
+        None => role == Some(peer.role.as_str()),
     });
-    for peer_id in removed.unwrap_or_default() {
+    for peer_id in removed {
         call.note("peer.removed", &peer_id, json!({ "room_id": room_id, "reason": body.text("reason") }));
     }
     Ok(Answer::message("peer remove request submitted"))
@@ -147,13 +162,18 @@ fn end_room(call: &mut Call<'_>) -> Outcome {
     let room_id = call.parameter("room_id");
     let session_id = session(call.store, room_id)?.id.clone();
     let body = call.optional_body(END)?;
-    let now = call.now;
-    call.store.sessions.change(&session_id, |session| {
-        session.remove(now, |_| true);
-        session.ended_at = Some(now);
-    });
+    let (now, moment) = (call.now, call.moment());
+    let reason = body.text("reason").unwrap_or_default();
+    let lock = body.flag("lock") == Some(true);
+    call.store.tell_session(
+        &session_id,
+        moment,
+        "room.end.success",
+        |_| json!({ "lock_room": lock, "reason": reason, "source": "api" }),
+    );
+    call.store.end(&session_id, reason, moment);
     call.note("session.ended", &session_id, json!({ "room_id": room_id, "reason": body.text("reason") }));
-    if body.flag("lock") == Some(true) {
+    if lock {
         let name = call.store.rooms.change(room_id, |room| {
             room.enabled = false;
             room.updated_at = now;
@@ -190,7 +210,7 @@ struct PeerAnswer<'a> {
     metadata: &'a str,
     role: &'a str,
     joined_at: Timestamp,
-    /// Only where one peer is asked for; nobody here has a camera, so there are none.
+    /// Only where one peer is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     tracks: Option<Map<String, Value>>,
 }

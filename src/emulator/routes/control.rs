@@ -4,16 +4,15 @@
 //! Calls to them need no token, are not held back, and are not journalled.
 
 use axum::routing::MethodFilter;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::json;
 
-use super::{Action, Route, active_rooms, rooms};
+use super::{Action, Route};
 use crate::emulator::answer::{Answer, Outcome, Refusal};
 use crate::emulator::call::Call;
 use crate::emulator::faults::{Faults, Plan};
 use crate::emulator::journal::Journal;
-use crate::emulator::shape::{Checked, Field, Kind as Shape};
-use crate::emulator::store::{ExternalStream, Kind, LiveStream, Peer, Session, Status};
+use crate::emulator::shape::{Field, Kind as Shape};
+use crate::emulator::store::{ExternalStream, Kind, LiveStream, Status};
 
 /// What the levers move, besides the store.
 pub(crate) struct Levers {
@@ -30,12 +29,11 @@ pub(super) const ROUTES: &[Route] = &[
     lever(MethodFilter::GET, "/faults", faults),
     lever(MethodFilter::PUT, "/faults", replace_faults),
     lever(MethodFilter::DELETE, "/faults", clear_faults),
-    lever(MethodFilter::POST, "/sessions", open_session),
-    lever(MethodFilter::POST, "/sessions/{room_id}/peers", join),
     lever(MethodFilter::POST, "/streams/{stream_id}", move_stream),
 ];
 
-const fn lever(
+/// A lever of the emulator.
+pub(super) const fn lever(
     method: MethodFilter,
     path: &'static str,
     handler: fn(&mut Call<'_>, &mut Levers) -> Outcome,
@@ -45,15 +43,6 @@ const fn lever(
 
 const FAULTS: &[Field] =
     &[Field::new("faults", Shape::Text), Field::new("seed", Shape::Integer(0, i64::MAX))];
-const PEER: &[Field] = &[
-    Field::new("id", Shape::Text),
-    Field::new("name", Shape::Text),
-    Field::new("role", Shape::Text),
-    Field::new("user_id", Shape::Text),
-    Field::new("metadata", Shape::Text),
-];
-const PEERS: Field = Field::new("peers", Shape::List(&Shape::Object(PEER)));
-const SESSION: &[Field] = &[Field::new("room_id", Shape::Text), PEERS];
 const STAGES: Shape =
     Shape::Choice(&["starting", "running", "stopping", "post_processing", "completed", "failed"]);
 
@@ -90,32 +79,6 @@ fn clear_faults(_: &mut Call<'_>, levers: &mut Levers) -> Outcome {
     Ok(Answer::no_content())
 }
 
-fn open_session(call: &mut Call<'_>, _: &mut Levers) -> Outcome {
-    let body = call.body(SESSION)?;
-    let room_id = body.text("room_id").unwrap_or_default();
-    call.store.rooms.get(room_id).ok_or_else(rooms::not_found)?;
-    if call.store.open_session(room_id).is_some() {
-        return Err(Refusal::conflict("session already open"));
-    }
-    let peers = peers(call, room_id, body)?;
-    let id = call.store.new_id(call.now);
-    let answer = json!({ "id": id, "room_id": room_id, "peers": ids(&peers) });
-    let (created_at, ended_at) = (call.now, None);
-    call.store.sessions.insert(Session { id, room_id: room_id.to_owned(), peers, created_at, ended_at });
-    Ok(Answer::ok(&answer))
-}
-
-fn join(call: &mut Call<'_>, _: &mut Levers) -> Outcome {
-    let room_id = call.parameter("room_id");
-    let body = call.body(&[PEERS])?;
-    let session = call.store.open_session(room_id);
-    let id = session.ok_or_else(|| Refusal::not_found("session not found"))?.id.clone();
-    let mut peers = peers(call, room_id, body)?;
-    let answer = json!({ "id": id, "room_id": room_id, "peers": ids(&peers) });
-    call.store.sessions.change(&id, |session| session.peers.append(&mut peers));
-    Ok(Answer::ok(&answer))
-}
-
 fn move_stream(call: &mut Call<'_>, _: &mut Levers) -> Outcome {
     let body = call.body(&[Field::new("status", STAGES)])?;
     let status = body.get("status").cloned().and_then(|status| serde_json::from_value(status).ok());
@@ -138,32 +101,7 @@ fn moved<K: Kind>(call: &mut Call<'_>, id: &str, status: Status) -> Result<bool,
     K::table_mut(call.store).change(id, |job| {
         job.phase = job.phase.at(now, time_scale).moved(status, now);
     });
+    let moment = call.moment();
+    call.store.follow::<K>(id, moment);
     Ok(true)
-}
-
-fn peers(call: &Call<'_>, room_id: &str, body: Checked<'_>) -> Result<Vec<Peer>, Refusal> {
-    let wanted = body.list("peers").unwrap_or_default().iter();
-    wanted.filter(|wanted| wanted.is_object()).map(|wanted| peer(call, room_id, wanted)).collect()
-}
-
-fn peer(call: &Call<'_>, room_id: &str, wanted: &Value) -> Result<Peer, Refusal> {
-    let text = |name: &str| wanted[name].as_str().unwrap_or_default().to_owned();
-    let role = text("role");
-    if !active_rooms::has_role(call.store, room_id, &role) {
-        return Err(Refusal::bad_request("Invalid body param: role"));
-    }
-    let id = Some(text("id")).filter(|id| !id.is_empty()).unwrap_or_else(|| Uuid::new_v4().to_string());
-    Ok(Peer {
-        id,
-        name: text("name"),
-        user_id: text("user_id"),
-        metadata: text("metadata"),
-        role,
-        joined_at: call.now,
-        left_at: None,
-    })
-}
-
-fn ids(peers: &[Peer]) -> Vec<&str> {
-    peers.iter().map(|peer| peer.id.as_str()).collect()
 }

@@ -4,15 +4,21 @@
 //! API's documentation, without `/v2`. Nothing here knows how a call gets to its handler.
 
 mod active_rooms;
+mod analytics;
 mod control;
+mod control_sessions;
 mod external_streams;
 mod live_streams;
+mod peer_stats;
 pub(crate) mod role_body;
 mod roles;
+mod room_codes;
 mod rooms;
+mod sessions;
 mod sink;
 mod streams;
 mod templates;
+mod webhooks;
 
 use axum::http::StatusCode;
 use axum::routing::MethodFilter;
@@ -42,11 +48,21 @@ pub(crate) struct Route {
 pub(crate) enum Action {
     /// Part of the API; needs a management token.
     Managed(fn(&mut Call<'_>) -> Outcome),
+    /// The same, where the documentation words the refusal of a token in its own way.
+    Worded(&'static BadToken, fn(&mut Call<'_>) -> Outcome),
     /// Part of what clients call; needs no token.
     Open(fn(&mut Call<'_>) -> Outcome),
     /// A lever of the emulator, not of the API.
     Control(fn(&mut Call<'_>, &mut Levers) -> Outcome),
 }
+
+/// How a token that is no good is refused.
+pub(crate) struct BadToken {
+    status: StatusCode,
+    message: &'static str,
+}
+
+const BAD_TOKEN: BadToken = BadToken { status: StatusCode::UNAUTHORIZED, message: "Token validation error" };
 
 impl Route {
     const fn get(path: &'static str, handler: fn(&mut Call<'_>) -> Outcome) -> Self {
@@ -57,6 +73,14 @@ impl Route {
         Self { method: MethodFilter::POST, path, action: Action::Managed(handler) }
     }
 
+    /// Gives the refusal of a token its own words.
+    const fn worded(mut self, wording: &'static BadToken) -> Self {
+        if let Action::Managed(handler) = self.action {
+            self.action = Action::Worded(wording, handler);
+        }
+        self
+    }
+
     const fn delete(path: &'static str, handler: fn(&mut Call<'_>) -> Outcome) -> Self {
         Self { method: MethodFilter::DELETE, path, action: Action::Managed(handler) }
     }
@@ -65,19 +89,21 @@ impl Route {
 impl Action {
     /// Refuses a call whose token does not let it in.
     pub(crate) fn admits(&self, token: Option<&Report>) -> Result<(), Refusal> {
-        let Self::Managed(_) = self else { return Ok(()) };
+        let wording = match self {
+            Self::Managed(_) => &BAD_TOKEN,
+            Self::Worded(wording, _) => wording,
+            Self::Open(_) | Self::Control(_) => return Ok(()),
+        };
         match token::unmanaged(token) {
             None => Ok(()),
-            Some(reason) => {
-                Err(Refusal::new(StatusCode::UNAUTHORIZED, "Token validation error").detail(reason))
-            }
+            Some(reason) => Err(Refusal::new(wording.status, wording.message).detail(reason)),
         }
     }
 
     /// What comes before the path.
     pub(crate) fn prefix(&self) -> &'static str {
         match self {
-            Self::Managed(_) | Self::Open(_) => API_PREFIX,
+            Self::Managed(_) | Self::Worded(..) | Self::Open(_) => API_PREFIX,
             Self::Control(_) => CONTROL_PREFIX,
         }
     }
@@ -86,13 +112,19 @@ impl Action {
 /// Every route there is.
 pub(crate) static TABLES: &[&[Route]] = &[
     rooms::ROUTES,
+    room_codes::ROUTES,
     templates::ROUTES,
     roles::ROUTES,
     active_rooms::ROUTES,
+    sessions::ROUTES,
+    analytics::ROUTES,
+    peer_stats::ROUTES,
+    webhooks::ROUTES,
     live_streams::ROUTES,
     external_streams::ROUTES,
     sink::ROUTES,
     control::ROUTES,
+    control_sessions::ROUTES,
 ];
 
 /// What is at a path that is in no table.

@@ -40,6 +40,8 @@ pub(super) fn start<K: Kind>(
         kind: make(&id),
     };
     K::table_mut(call.store).insert(job);
+    let moment = call.moment();
+    call.store.follow::<K>(&id, moment);
     let details = json!({ "stream": K::WORD, "room_id": room_id, "meeting_url": meeting_url });
     call.note("stream.started", &id, details);
     show::<K>(call, &id)
@@ -116,6 +118,8 @@ pub(super) fn stop_running<K: Kind>(call: &mut Call<'_>, room_id: &str) -> Optio
         return None;
     }
     K::table_mut(call.store).change(&id, |job| job.phase = phase.moved(Status::Stopping, now));
+    let moment = call.moment();
+    call.store.follow::<K>(&id, moment);
     call.note("stream.stopped", &id, json!({ "stream": K::WORD, "room_id": room_id }));
     Some(id)
 }

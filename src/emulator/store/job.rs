@@ -3,11 +3,12 @@
 //! A stage is stored with the moment it began; where the job stands is computed from the time when someone looks. It
 //! does not know which calls start or stop a job.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Store;
+use super::agenda::Moment;
 use super::table::{Row, Table};
 
 /// Seconds from the start call until the job runs, and until each stage after a stop is over.
@@ -145,20 +146,21 @@ impl Phase {
     /// Where the job stands at a moment when nobody does anything to it.
     #[must_use]
     pub(crate) fn at(self, now: Timestamp, time_scale: f64) -> Self {
+        match self.next(time_scale) {
+            Some((at, status)) if at <= now => self.moved(status, at).at(now, time_scale),
+            _ => self,
+        }
+    }
+
+    /// When the stage ends by itself and which one follows, if any.
+    pub(crate) fn next(self, time_scale: f64) -> Option<(Timestamp, Status)> {
         let (takes, next) = match self.status {
             Status::Starting => (STARTING_S, Status::Running),
             Status::Stopping => (STOPPING_S, Status::PostProcessing),
             Status::PostProcessing => (POST_PROCESSING_S, Status::Completed),
-            Status::Running | Status::Completed | Status::Failed => return self,
+            Status::Running | Status::Completed | Status::Failed => return None,
         };
-        // Written so that a speed of zero, or one that is no number, never passes.
-        let passed = now.duration_since(self.since).as_secs_f64() * time_scale;
-        let over = time_scale > 0.0 && passed >= takes;
-        if !over {
-            return self;
-        }
-        let took = SignedDuration::try_from_secs_f64(takes / time_scale).unwrap_or_default();
-        self.moved(next, self.since.checked_add(took).unwrap_or(now)).at(now, time_scale)
+        Some((Moment { at: self.since, time_scale }.later(takes)?, next))
     }
 
     /// The phase after somebody moved the job to a stage.

@@ -3,21 +3,34 @@
 //! Things are kept in tables in the order they were made and never go away, as in the API. It knows how things relate
 //! (which room a name means, which session is open), but neither requests nor answers.
 
+mod agenda;
+mod attendance;
+mod event;
 mod job;
+mod job_events;
+mod replay;
 mod room;
+mod room_code;
 mod session;
 mod table;
 mod template;
+mod webhooks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
+pub(crate) use self::agenda::{Agenda, Moment};
+pub(crate) use self::attendance::Leaving;
+pub(crate) use self::event::{ERRORS, Event, Events, about, about_peer, kept_kind};
 pub(crate) use self::job::{ExternalStream, Job, Kind, LiveStream, Phase, Status};
+pub(crate) use self::replay::Replay;
 pub(crate) use self::room::Room;
-pub(crate) use self::session::{Peer, Session};
+pub(crate) use self::room_code::{RoomCode, RoomCodes};
+pub(crate) use self::session::{Peer, Session, Track};
 pub(crate) use self::table::{Row, Table};
 pub(crate) use self::template::Template;
+pub(crate) use self::webhooks::{Delivery, Outgoing, Webhooks};
 
 /// All state of the workspace.
 #[derive(Debug)]
@@ -32,12 +45,24 @@ pub(crate) struct Store {
     pub(crate) templates: Table<Template>,
     /// Rooms, by lower-cased name.
     pub(crate) rooms: Table<Room>,
+    /// Codes of rooms.
+    pub(crate) room_codes: RoomCodes,
     /// Sessions, open and ended, by room: the latest of each.
     pub(crate) sessions: Table<Session>,
     /// Live streams, by room: the latest of each.
     pub(crate) live_streams: Table<Job<LiveStream>>,
     /// External streams, by room: the latest of each.
     pub(crate) external_streams: Table<Job<ExternalStream>>,
+    /// What happened, as far as analytics keep it.
+    pub(crate) events: Events,
+    /// Webhooks, on their way and settled.
+    pub(crate) webhooks: Webhooks,
+    /// Deliveries that are or were sent again, by what was asked for.
+    pub(crate) replays: Table<Replay>,
+    /// Up to which stage of each unfinished job it was told what happened.
+    told: HashMap<String, Status>,
+    /// What is to happen by itself.
+    pub(crate) agenda: Agenda,
     /// What left no other trace in the state.
     pub(crate) tally: Tally,
 }
@@ -70,11 +95,23 @@ impl Store {
             app_id,
             templates,
             rooms: Table::default(),
+            room_codes: RoomCodes::default(),
             sessions: Table::default(),
             live_streams: Table::default(),
             external_streams: Table::default(),
+            events: Events::default(),
+            webhooks: Webhooks::default(),
+            replays: Table::default(),
+            told: HashMap::new(),
+            agenda: Agenda::default(),
             tally: Tally::default(),
         }
+    }
+
+    /// The same workspace with webhooks.
+    #[must_use]
+    pub(crate) fn with_webhooks(self, webhooks: Webhooks) -> Self {
+        Self { webhooks, ..self }
     }
 
     /// A new id: 24 hex digits.
@@ -107,6 +144,7 @@ impl Store {
             ("templates", self.templates.len()),
             ("roles", roles),
             ("rooms", self.rooms.len()),
+            ("room_codes", self.room_codes.len()),
             ("sessions", self.sessions.len()),
             ("open_sessions", open_sessions),
             ("peers", peers),
@@ -120,7 +158,12 @@ impl Store {
             ("sink_calls", self.tally.sink_calls),
             ("sink_objects", self.tally.sink_objects),
         ];
-        sizes.into_iter().map(|(name, size)| (name, size as u64)).chain(happened).collect()
+        sizes
+            .into_iter()
+            .map(|(name, size)| (name, size as u64))
+            .chain(happened)
+            .chain(self.webhooks.counts())
+            .collect()
     }
 }
 

@@ -1,4 +1,6 @@
-//! A session of a room and the peers in it.
+//! A session of a room, the peers in it, and the tracks they publish.
+//!
+//! It does not know who opens or ends one, nor who is told.
 
 use jiff::Timestamp;
 
@@ -15,6 +17,8 @@ pub(crate) struct Session {
     pub(crate) peers: Vec<Peer>,
     /// When it was opened.
     pub(crate) created_at: Timestamp,
+    /// When somebody last came or went; of one that ended, its end.
+    pub(crate) updated_at: Timestamp,
     /// When it ended, if it did.
     pub(crate) ended_at: Option<Timestamp>,
 }
@@ -36,6 +40,29 @@ pub(crate) struct Peer {
     pub(crate) joined_at: Timestamp,
     /// When they left, if they did.
     pub(crate) left_at: Option<Timestamp>,
+    /// Everything they ever published.
+    pub(crate) tracks: Vec<Track>,
+}
+
+/// Sound or picture that a peer sends.
+#[derive(Clone, Debug)]
+pub(crate) struct Track {
+    /// A uuid.
+    pub(crate) id: String,
+    /// The media stream it belongs to, one for each peer.
+    pub(crate) stream_id: String,
+    /// `audio` or `video`.
+    pub(crate) media: String,
+    /// `regular` or `screen`.
+    pub(crate) source: String,
+    /// Free text.
+    pub(crate) description: String,
+    /// Whether it is muted.
+    pub(crate) mute: bool,
+    /// When it began.
+    pub(crate) started_at: Timestamp,
+    /// When it ended, if it did.
+    pub(crate) stopped_at: Option<Timestamp>,
 }
 
 impl Session {
@@ -49,15 +76,16 @@ impl Session {
         self.connected().find(|peer| peer.id == id)
     }
 
-    /// Sends away the peers that match and tells who they were.
-    pub(crate) fn remove(&mut self, now: Timestamp, matches: impl Fn(&Peer) -> bool) -> Vec<String> {
-        let leaving = self.peers.iter_mut().filter(|peer| peer.left_at.is_none() && matches(peer));
-        leaving
-            .map(|peer| {
-                peer.left_at = Some(now);
-                peer.id.clone()
-            })
-            .collect()
+    /// A peer that is in it now, to change it.
+    pub(crate) fn peer_mut(&mut self, id: &str) -> Option<&mut Peer> {
+        self.peers.iter_mut().find(|peer| peer.left_at.is_none() && peer.id == id)
+    }
+}
+
+impl Peer {
+    /// What they publish now.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.iter().filter(|track| track.stopped_at.is_none())
     }
 }
 

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Bench, says};
+use super::{Bench, holds, members, says};
 use crate::emulator::demo::{
-    DEMO_GUEST_PEER_IDS, DEMO_HOST_PEER_ID, DEMO_SESSION_ID, DEMO_STANDUP_ROOM_ID, DEMO_TOWNHALL_ROOM_ID,
+    DEMO_GUEST_PEER_IDS, DEMO_HOST_PEER_ID, DEMO_SESSION_ID, DEMO_STANDUP_ROOM_ID, DEMO_TEMPLATE_ID,
+    DEMO_TOWNHALL_ROOM_ID,
 };
 
 fn standup(line: &str) -> String {
@@ -140,6 +141,66 @@ async fn a_session_ends_once_and_takes_streams_and_room_with_it() {
 }
 
 #[tokio::test]
+async fn a_peer_is_shown_with_the_tracks_that_are_on() {
+    let bench = Bench::new();
+    let peer = standup(&format!("GET ROOM/peers/{DEMO_HOST_PEER_ID}"));
+    let lever = format!("/_control/sessions/{DEMO_STANDUP_ROOM_ID}/peers/{DEMO_HOST_PEER_ID}/tracks");
+    let sent = [
+        (json!({"id": "t1", "type": "audio"}), json!({"type": "audio", "source": "regular", "mute": false})),
+        (
+            json!({"id": "t2", "type": "video", "source": "screen", "mute": true, "description": "d"}),
+            json!({"type": "video", "source": "screen", "mute": true, "description": "d"}),
+        ),
+    ];
+    for (body, expected) in &sent {
+        bench.ok(&format!("POST {lever}"), body.clone()).await;
+        let id = body["id"].as_str().unwrap();
+        let shown = bench.ok(&peer, Value::Null).await;
+        assert_eq!(members(&shown), ["id", "name", "user_id", "metadata", "role", "joined_at", "tracks"]);
+        let track = &shown["tracks"][id];
+        let fields = ["id", "stream_id", "mute", "type", "source", "started_at", "description"];
+        assert_eq!(members(track), fields);
+        assert!(holds(track, expected), "{track}");
+    }
+    let shown = bench.ok(&peer, Value::Null).await;
+    assert_eq!(shown["tracks"]["t1"]["stream_id"], shown["tracks"]["t2"]["stream_id"]);
+    let update = peer.replace("GET", "POST");
+    let post = format!("POST {lever}");
+    bench
+        .play(&[
+            (&post, json!({"id": "t1"}), 409, says("duplicate track id")),
+            (&format!("POST {lever}/t1"), json!({}), 400, says("mute is required")),
+            (&format!("POST {lever}/t1"), json!({"mute": true}), 200, json!({"id": "t1", "mute": true})),
+            (&update, json!({"metadata": "{}"}), 200, json!({"tracks": {"t1": {"mute": true}}})),
+            (&format!("DELETE {lever}/t1"), Value::Null, 204, Value::Null),
+            (&format!("DELETE {lever}/t1"), Value::Null, 404, says("track not found")),
+            (&post.replace(DEMO_HOST_PEER_ID, "nope"), json!({}), 404, says("peer not found")),
+        ])
+        .await;
+    assert_eq!(members(&bench.ok(&peer, Value::Null).await["tracks"]), ["t2"]);
+}
+
+#[tokio::test]
+async fn a_full_role_refuses_later_and_the_peer_keeps_its_own() {
+    let bench = Bench::new();
+    let role = json!({"maxPeerCount": 2});
+    bench.ok(&format!("POST /v2/templates/{DEMO_TEMPLATE_ID}/roles/guest"), role).await;
+    let peer = standup(&format!("POST ROOM/peers/{DEMO_HOST_PEER_ID}"));
+    bench
+        .play(&[(
+            &peer,
+            json!({"role": "guest", "name": "Eve"}),
+            200,
+            json!({"role": "host", "name": "Eve"}),
+        )])
+        .await;
+    assert_eq!(bench.effects().await.last().unwrap()["refused_role"], "guest");
+    let gone = json!({"peer_id": DEMO_GUEST_PEER_IDS[0]});
+    bench.ok(&standup("POST ROOM/remove-peers"), gone).await;
+    bench.play(&[(&peer, json!({"role": "guest"}), 200, json!({"role": "guest", "name": "Eve"}))]).await;
+}
+
+#[tokio::test]
 async fn sessions_are_opened_and_joined_by_the_control_path() {
     let bench = Bench::new();
     let open = |peers: Value| json!({"room_id": DEMO_TOWNHALL_ROOM_ID, "peers": peers});
@@ -178,4 +239,33 @@ async fn sessions_are_opened_and_joined_by_the_control_path() {
         (&state["open_sessions"], &state["peers"], &state["calls"]),
         (&json!(2), &json!(5), &json!(1))
     );
+}
+
+#[tokio::test]
+async fn joining_follows_the_rules_for_clients() {
+    let bench = Bench::new();
+    let standup = format!("POST /_control/sessions/{DEMO_STANDUP_ROOM_ID}/peers");
+    let townhall = format!("POST /_control/sessions/{DEMO_TOWNHALL_ROOM_ID}/peers");
+    let peers = |ids: &[&str]| {
+        let peers: Vec<Value> = ids.iter().map(|id| json!({"id": id, "role": "guest"})).collect();
+        json!({ "peers": peers })
+    };
+    let limit = json!({"maxPeerCount": 3});
+    bench.ok(&format!("POST /v2/templates/{DEMO_TEMPLATE_ID}/roles/guest"), limit).await;
+    bench
+        .play(&[
+            (&standup, peers(&[DEMO_HOST_PEER_ID]), 409, says("duplicate peer id")),
+            (&standup, peers(&["p", "p"]), 409, says("duplicate peer id")),
+            (&standup, peers(&["p1", "p2"]), 403, says("role limit reached")),
+            (&standup, peers(&["p1"]), 200, json!({"id": DEMO_SESSION_ID, "peers": ["p1"]})),
+            (&standup, peers(&["p2"]), 403, says("role limit reached")),
+            // The first peer opens the session.
+            (&townhall, peers(&["p1"]), 200, json!({"room_id": DEMO_TOWNHALL_ROOM_ID, "peers": ["p1"]})),
+            (&standup.replace(DEMO_STANDUP_ROOM_ID, "nope"), peers(&[]), 404, says("room not found")),
+            (&format!("POST /v2/rooms/{DEMO_TOWNHALL_ROOM_ID}"), json!({"enabled": false}), 200, json!({})),
+            (&townhall, peers(&["p2"]), 403, says("room is disabled")),
+            // Who is in it may stay.
+            (&format!("GET /v2/active-rooms/{DEMO_TOWNHALL_ROOM_ID}"), Value::Null, 200, json!({})),
+        ])
+        .await;
 }

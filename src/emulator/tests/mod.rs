@@ -1,13 +1,17 @@
 //! The emulator judged through its routes: tables of calls and answers, a file for each resource.
 
 mod active_rooms;
+mod analytics;
 mod exchange;
 mod faults;
+mod room_codes;
 mod rooms;
+mod sessions;
 mod sink;
 mod socket;
 mod streams;
 mod templates;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -23,7 +27,7 @@ use tower::ServiceExt;
 use super::clock::{Clock, Hand};
 use super::exchange::Exchange;
 use super::wire::Cutter;
-use super::{DEMO_ACCESS_KEY, DEMO_SECRET, Settings, router};
+use super::{DEMO_ACCESS_KEY, DEMO_SECRET, Settings, postman, router};
 
 const START: Timestamp = Timestamp::constant(1_780_000_000, 0);
 
@@ -41,10 +45,19 @@ impl Bench {
 
     fn with(settings: Settings) -> Self {
         let (clock, hand) = Clock::by_hand(START);
-        let exchange = Exchange::open(settings, clock).unwrap();
+        let posts = settings.webhook.is_some();
+        let exchange = Arc::new(Exchange::open(settings, clock).unwrap());
+        if posts {
+            tokio::spawn(postman::deliver(Arc::clone(&exchange)));
+        }
         // In process there is no connection to cut.
-        let router = router::router(Arc::new(exchange)).layer(MockConnectInfo(Cutter::default()));
+        let router = router::router(exchange).layer(MockConnectInfo(Cutter::default()));
         Self { router, hand, token: token(START) }
+    }
+
+    /// The same emulator, called with a token of its present time.
+    fn renewed(&self) -> Self {
+        Self { router: self.router.clone(), hand: self.hand.clone(), token: token(self.hand.now()) }
     }
 
     /// Sends exactly this and returns all that comes back.
@@ -89,6 +102,14 @@ impl Bench {
         }
     }
 
+    /// Sends calls that need no answer but a good one.
+    async fn all(&self, calls: &[(&str, Value)]) {
+        for (line, body) in calls {
+            let (status, answer) = self.call(line, body.clone()).await;
+            assert!((200..300).contains(&status), "{line} {body}: {status} {answer}");
+        }
+    }
+
     /// The effects of all calls so far, in order.
     async fn effects(&self) -> Vec<Value> {
         let journal = self.ok("GET /_control/journal", Value::Null).await;
@@ -109,6 +130,11 @@ fn holds(answer: &Value, expected: &Value) -> bool {
         }
         _ => answer == expected,
     }
+}
+
+/// The names in an object, in their order.
+fn members(answer: &Value) -> Vec<&str> {
+    answer.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
 fn says(message: &str) -> Value {

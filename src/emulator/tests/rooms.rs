@@ -131,6 +131,35 @@ async fn an_update_merges_the_top_level_and_replaces_recording_info() {
 }
 
 #[tokio::test]
+async fn polls_are_linked_and_rooms_switched_through_the_same_calls() {
+    let bench = Bench::new();
+    let line = format!("POST /v2/rooms/{DEMO_TOWNHALL_ROOM_ID}");
+    bench
+        .play(&[
+            (
+                "POST /v2/rooms",
+                json!({"name": "demo-townhall", "polls": ["p1", "p2"]}),
+                200,
+                json!({"id": DEMO_TOWNHALL_ROOM_ID, "polls": ["p1", "p2"]}),
+            ),
+            (&line, json!({"polls": ["p3"]}), 200, json!({"polls": ["p3"]})),
+            (&line, json!({"enabled": false}), 200, json!({"enabled": false, "polls": ["p3"]})),
+            (&line, json!({"enabled": true}), 200, json!({"enabled": true})),
+            (
+                &line,
+                json!({"enabled": "no"}),
+                400,
+                says("request body contains an invalid value for the \"enabled\" field"),
+            ),
+        ])
+        .await;
+    let made = bench.ok("POST /v2/rooms", json!({"polls": ["p1"]})).await;
+    assert_ne!(made["id"], DEMO_TOWNHALL_ROOM_ID);
+    let page = bench.ok("GET /v2/rooms?enabled=true", Value::Null).await;
+    assert_eq!(page["data"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn a_new_name_finds_the_room_and_the_old_one_makes_another() {
     let bench = Bench::new();
     let line = format!("POST /v2/rooms/{DEMO_TOWNHALL_ROOM_ID}");

@@ -81,15 +81,8 @@ fn get(call: &mut Call<'_>) -> Outcome {
 
 fn list(call: &mut Call<'_>) -> Outcome {
     let page = Page::asked(call)?;
-    let moment = |name| match call.query(name) {
-        Some(text) => text.parse::<Timestamp>().map(Some).map_err(|_| Refusal::query(name)),
-        None => Ok(None),
-    };
-    let (after, before) = (moment("after")?, moment("before")?);
-    let enabled = match call.query("enabled") {
-        Some(text) => Some(text.parse::<bool>().map_err(|_| Refusal::query("enabled"))?),
-        None => None,
-    };
+    let (after, before) = (call.query_time("after")?, call.query_time("before")?);
+    let enabled = call.query_flag("enabled")?;
     let name = call.query("name").map(str::to_ascii_lowercase);
     let template_id = call.query("template_id");
     // A name means one room, which is found without looking at all the others.
