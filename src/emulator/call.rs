@@ -90,6 +90,20 @@ impl<'a> Call<'a> {
         shape::check(shape, fields, self.strict)
     }
 
+    /// The body, which must be an array of objects of this shape.
+    pub(crate) fn list_body(&self, shape: &[Field]) -> Result<Vec<Checked<'a>>, Refusal> {
+        let Some(value) = self.body.json()? else {
+            return Err(Refusal::bad_request("request body must not be empty"));
+        };
+        let Value::Array(items) = value else {
+            return Err(Refusal::bad_request("request body must be a JSON array"));
+        };
+        let fields = |item: &'a Value| {
+            item.as_object().ok_or_else(|| Refusal::bad_request("request body must be an array of objects"))
+        };
+        items.iter().map(|item| shape::check(shape, fields(item)?, self.strict)).collect()
+    }
+
     /// Writes an effect down: its kind, the thing it happened to, and what is needed to count it.
     pub(crate) fn note(&mut self, kind: &str, id: &str, details: Value) {
         let mut effect = Map::new();

@@ -6,18 +6,24 @@
 mod active_rooms;
 mod analytics;
 mod control;
+mod control_jobs;
 mod control_sessions;
 mod external_streams;
+mod jobs;
 mod live_streams;
 mod peer_stats;
+mod recording_assets;
+mod recordings;
 pub(crate) mod role_body;
 mod roles;
 mod room_codes;
 mod rooms;
 mod sessions;
 mod sink;
-mod streams;
+mod template_body;
+mod template_parts;
 mod templates;
+mod transcription;
 mod webhooks;
 
 use axum::http::StatusCode;
@@ -89,12 +95,12 @@ impl Route {
 impl Action {
     /// Refuses a call whose token does not let it in.
     pub(crate) fn admits(&self, token: Option<&Report>) -> Result<(), Refusal> {
-        let wording = match self {
-            Self::Managed(_) => &BAD_TOKEN,
-            Self::Worded(wording, _) => wording,
+        let (wording, reason) = match self {
+            Self::Managed(_) => (&BAD_TOKEN, token::unmanaged(token)),
+            Self::Worded(wording, _) => (*wording, token::unmanaged(token)),
             Self::Open(_) | Self::Control(_) => return Ok(()),
         };
-        match token::unmanaged(token) {
+        match reason {
             None => Ok(()),
             Some(reason) => Err(Refusal::new(wording.status, wording.message).detail(reason)),
         }
@@ -115,6 +121,7 @@ pub(crate) static TABLES: &[&[Route]] = &[
     room_codes::ROUTES,
     templates::ROUTES,
     roles::ROUTES,
+    template_parts::ROUTES,
     active_rooms::ROUTES,
     sessions::ROUTES,
     analytics::ROUTES,
@@ -122,9 +129,12 @@ pub(crate) static TABLES: &[&[Route]] = &[
     webhooks::ROUTES,
     live_streams::ROUTES,
     external_streams::ROUTES,
+    recordings::ROUTES,
+    recording_assets::ROUTES,
     sink::ROUTES,
     control::ROUTES,
     control_sessions::ROUTES,
+    control_jobs::ROUTES,
 ];
 
 /// What is at a path that is in no table.

@@ -4,10 +4,13 @@
 //! (which room a name means, which session is open), but neither requests nor answers.
 
 mod agenda;
+mod asset;
 mod attendance;
 mod event;
 mod job;
 mod job_events;
+mod job_limits;
+mod kind;
 mod replay;
 mod room;
 mod room_code;
@@ -21,9 +24,11 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 pub(crate) use self::agenda::{Agenda, Moment};
+pub(crate) use self::asset::{Asset, AssetStatus};
 pub(crate) use self::attendance::Leaving;
 pub(crate) use self::event::{ERRORS, Event, Events, about, about_peer, kept_kind};
-pub(crate) use self::job::{ExternalStream, Job, Kind, LiveStream, Phase, Status};
+pub(crate) use self::job::{Job, Pauses, Phase, Status};
+pub(crate) use self::kind::{ExternalStream, Kind, LiveStream, Recording, Transcription};
 pub(crate) use self::replay::Replay;
 pub(crate) use self::room::Room;
 pub(crate) use self::room_code::{RoomCode, RoomCodes};
@@ -63,6 +68,10 @@ pub(crate) struct Store {
     told: HashMap<String, Status>,
     /// What is to happen by itself.
     pub(crate) agenda: Agenda,
+    /// Recordings, by room: the latest of each.
+    pub(crate) recordings: Table<Job<Recording>>,
+    /// Files that jobs left, by job: the latest of each.
+    pub(crate) assets: Table<Asset>,
     /// What left no other trace in the state.
     pub(crate) tally: Tally,
 }
@@ -104,6 +113,8 @@ impl Store {
             replays: Table::default(),
             told: HashMap::new(),
             agenda: Agenda::default(),
+            recordings: Table::default(),
+            assets: Table::default(),
             tally: Tally::default(),
         }
     }
@@ -150,6 +161,8 @@ impl Store {
             ("peers", peers),
             ("live_streams", self.live_streams.len()),
             ("external_streams", self.external_streams.len()),
+            ("recordings", self.recordings.len()),
+            ("recording_assets", self.assets.len()),
         ];
         let happened = [
             ("messages", self.tally.messages),

@@ -4,12 +4,15 @@ mod active_rooms;
 mod analytics;
 mod exchange;
 mod faults;
+mod recordings;
 mod room_codes;
 mod rooms;
 mod sessions;
+mod shapes;
 mod sink;
 mod socket;
 mod streams;
+mod template_parts;
 mod templates;
 mod webhooks;
 
