@@ -34,6 +34,11 @@ impl Answer {
         Self::ok(&json!({ "message": text }))
     }
 
+    /// 201 with nothing but a message.
+    pub(crate) fn created(text: &str) -> Self {
+        Self::with(StatusCode::CREATED, &json!({ "message": text }))
+    }
+
     /// 204.
     pub(crate) fn no_content() -> Self {
         Self::bare(StatusCode::NO_CONTENT)

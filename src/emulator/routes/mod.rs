@@ -20,6 +20,7 @@ mod room_codes;
 mod rooms;
 mod sessions;
 mod sink;
+mod stream_keys;
 mod template_body;
 mod template_parts;
 mod templates;
@@ -131,6 +132,7 @@ pub(crate) static TABLES: &[&[Route]] = &[
     external_streams::ROUTES,
     recordings::ROUTES,
     recording_assets::ROUTES,
+    stream_keys::ROUTES,
     sink::ROUTES,
     control::ROUTES,
     control_sessions::ROUTES,

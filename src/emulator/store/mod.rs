@@ -15,6 +15,7 @@ mod replay;
 mod room;
 mod room_code;
 mod session;
+mod stream_key;
 mod table;
 mod template;
 mod webhooks;
@@ -33,6 +34,7 @@ pub(crate) use self::replay::Replay;
 pub(crate) use self::room::Room;
 pub(crate) use self::room_code::{RoomCode, RoomCodes};
 pub(crate) use self::session::{Peer, Session, Track};
+pub(crate) use self::stream_key::StreamKey;
 pub(crate) use self::table::{Row, Table};
 pub(crate) use self::template::Template;
 pub(crate) use self::webhooks::{Delivery, Outgoing, Webhooks};
@@ -72,6 +74,8 @@ pub(crate) struct Store {
     pub(crate) recordings: Table<Job<Recording>>,
     /// Files that jobs left, by job: the latest of each.
     pub(crate) assets: Table<Asset>,
+    /// Stream keys, by room: the latest of each.
+    pub(crate) stream_keys: Table<StreamKey>,
     /// What left no other trace in the state.
     pub(crate) tally: Tally,
 }
@@ -115,6 +119,7 @@ impl Store {
             agenda: Agenda::default(),
             recordings: Table::default(),
             assets: Table::default(),
+            stream_keys: Table::default(),
             tally: Tally::default(),
         }
     }
@@ -163,6 +168,7 @@ impl Store {
             ("external_streams", self.external_streams.len()),
             ("recordings", self.recordings.len()),
             ("recording_assets", self.assets.len()),
+            ("stream_keys", self.stream_keys.len()),
         ];
         let happened = [
             ("messages", self.tally.messages),

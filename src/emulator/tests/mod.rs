@@ -11,6 +11,7 @@ mod sessions;
 mod shapes;
 mod sink;
 mod socket;
+mod stream_keys;
 mod streams;
 mod template_parts;
 mod templates;

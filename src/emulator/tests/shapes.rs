@@ -8,6 +8,7 @@ use crate::emulator::demo::{DEMO_TEMPLATE_ID, DEMO_TOWNHALL_ROOM_ID};
 const JOB: &str = "id room_id session_id status destination meeting_url created_at started_at updated_at started_by \
                    stopped_at stopped_by recording_assets";
 const ASSET: &str = "id type path thumbnails metadata duration size status created_at";
+const KEY: &str = "id url key room_id customer_id app_id enabled created_at updated_at";
 const ROLE: &str = "name publishParams subscribeParams permissions priority maxPeerCount";
 const TEMPLATE: &str =
     "id name customerId roles settings destinations plugins createdAt updatedAt _id customer";
@@ -125,6 +126,22 @@ async fn templates_and_their_parts_have_the_documented_members() {
             (line("POST", "/recordings"), config, "/0", config_members),
             (line("GET", "/recordings"), Value::Null, "/0", config_members),
             (line("POST", ""), json!({"roles": {}, "settings": {}}), "", &[TEMPLATE]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn keys_have_the_documented_members() {
+    let bench = Bench::new();
+    let keys = format!("/v2/stream-keys/room/{DEMO_TOWNHALL_ROOM_ID}");
+    compare(
+        &bench,
+        &[
+            (format!("POST {keys}"), Value::Null, "", &[KEY]),
+            (format!("GET {keys}"), Value::Null, "", &["data last"]),
+            (format!("GET {keys}"), Value::Null, "/data/0", &[KEY]),
+            (format!("POST {keys}/disable"), Value::Null, "", &["message"]),
         ],
     )
     .await;
