@@ -3,6 +3,7 @@
 //! It does not know what is listed. An empty page has `data: null`, which the API's documentation allows.
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
@@ -58,6 +59,19 @@ impl<'a> Page<'a> {
         let (rows, last) = self.rows(table, keep)?;
         let data = (!rows.is_empty()).then(|| rows.into_iter().map(show).collect());
         Ok(Answer::ok(&PageAnswer { limit: self.limit, data, last }))
+    }
+
+    /// The same page, where its items have a name of their own instead of `data`.
+    pub(crate) fn named<T: Row, A: Serialize>(
+        &self,
+        name: &str,
+        table: &'a Table<T>,
+        keep: impl Fn(&T) -> bool,
+        show: impl Fn(&'a T) -> A,
+    ) -> Result<Answer, Refusal> {
+        let (rows, last) = self.rows(table, keep)?;
+        let items: Vec<A> = rows.into_iter().map(show).collect();
+        Ok(Answer::ok(&json!({ "last": last, "limit": self.limit, name: items })))
     }
 
     fn rows<T: Row>(

@@ -7,11 +7,15 @@ mod active_rooms;
 mod analytics;
 mod control;
 mod control_jobs;
+mod control_polls;
 mod control_sessions;
 mod external_streams;
 mod jobs;
 mod live_streams;
 mod peer_stats;
+mod poll_body;
+mod poll_outcomes;
+mod polls;
 mod recording_assets;
 mod recordings;
 pub(crate) mod role_body;
@@ -133,10 +137,13 @@ pub(crate) static TABLES: &[&[Route]] = &[
     recordings::ROUTES,
     recording_assets::ROUTES,
     stream_keys::ROUTES,
+    polls::ROUTES,
+    poll_outcomes::ROUTES,
     sink::ROUTES,
     control::ROUTES,
     control_sessions::ROUTES,
     control_jobs::ROUTES,
+    control_polls::ROUTES,
 ];
 
 /// What is at a path that is in no table.

@@ -11,6 +11,7 @@ mod job;
 mod job_events;
 mod job_limits;
 mod kind;
+mod poll;
 mod replay;
 mod room;
 mod room_code;
@@ -30,6 +31,7 @@ pub(crate) use self::attendance::Leaving;
 pub(crate) use self::event::{ERRORS, Event, Events, about, about_peer, kept_kind};
 pub(crate) use self::job::{Job, Pauses, Phase, Status};
 pub(crate) use self::kind::{ExternalStream, Kind, LiveStream, Recording, Transcription};
+pub(crate) use self::poll::{Poll, PollResponse, PollResult, PollRun, Voter, score, take, take_option, vote};
 pub(crate) use self::replay::Replay;
 pub(crate) use self::room::Room;
 pub(crate) use self::room_code::{RoomCode, RoomCodes};
@@ -76,6 +78,14 @@ pub(crate) struct Store {
     pub(crate) assets: Table<Asset>,
     /// Stream keys, by room: the latest of each.
     pub(crate) stream_keys: Table<StreamKey>,
+    /// Polls.
+    pub(crate) polls: Table<Poll>,
+    /// Times a poll was open, by poll: the latest of each.
+    pub(crate) poll_runs: Table<PollRun>,
+    /// Responses, by voter and question: the latest of each.
+    pub(crate) poll_responses: Table<PollResponse>,
+    /// Results, by voter and question.
+    pub(crate) poll_results: Table<PollResult>,
     /// What left no other trace in the state.
     pub(crate) tally: Tally,
 }
@@ -120,6 +130,10 @@ impl Store {
             recordings: Table::default(),
             assets: Table::default(),
             stream_keys: Table::default(),
+            polls: Table::default(),
+            poll_runs: Table::default(),
+            poll_responses: Table::default(),
+            poll_results: Table::default(),
             tally: Tally::default(),
         }
     }
@@ -169,6 +183,8 @@ impl Store {
             ("recordings", self.recordings.len()),
             ("recording_assets", self.assets.len()),
             ("stream_keys", self.stream_keys.len()),
+            ("polls", self.polls.len()),
+            ("poll_responses", self.poll_responses.len()),
         ];
         let happened = [
             ("messages", self.tally.messages),

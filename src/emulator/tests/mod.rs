@@ -4,6 +4,7 @@ mod active_rooms;
 mod analytics;
 mod exchange;
 mod faults;
+mod polls;
 mod recordings;
 mod room_codes;
 mod rooms;

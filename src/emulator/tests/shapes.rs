@@ -3,12 +3,20 @@
 use serde_json::{Value, json};
 
 use super::{Bench, members};
-use crate::emulator::demo::{DEMO_TEMPLATE_ID, DEMO_TOWNHALL_ROOM_ID};
+use crate::emulator::demo::{
+    DEMO_HOST_PEER_ID, DEMO_STANDUP_ROOM_ID, DEMO_TEMPLATE_ID, DEMO_TOWNHALL_ROOM_ID,
+};
 
 const JOB: &str = "id room_id session_id status destination meeting_url created_at started_at updated_at started_by \
                    stopped_at stopped_by recording_assets";
 const ASSET: &str = "id type path thumbnails metadata duration size status created_at";
 const KEY: &str = "id url key room_id customer_id app_id enabled created_at updated_at";
+const POLL: &str = "id title duration anonymous mode type start questions";
+const QUESTION: &str = "index text format type attachment skippable duration once weight answer_min_len \
+                        answer_max_len answer options";
+const RESPONSE: &str = "id poll_id session_id duration question skipped text update original_response retries \
+                        sent_at peer_id user_id";
+const RESULT: &str = "id poll_id session_id question duration peer_id user_id score";
 const ROLE: &str = "name publishParams subscribeParams permissions priority maxPeerCount";
 const TEMPLATE: &str =
     "id name customerId roles settings destinations plugins createdAt updatedAt _id customer";
@@ -132,9 +140,13 @@ async fn templates_and_their_parts_have_the_documented_members() {
 }
 
 #[tokio::test]
-async fn keys_have_the_documented_members() {
+async fn keys_and_polls_have_the_documented_members() {
     let bench = Bench::new();
     let keys = format!("/v2/stream-keys/room/{DEMO_TOWNHALL_ROOM_ID}");
+    let poll = json!({"questions": [{"options": [{}]}]});
+    let id = id(&bench.ok("POST /v2/polls", poll.clone()).await);
+    let (path, lever) = (format!("/v2/polls/{id}"), format!("POST /_control/polls/{id}"));
+    let response = json!({"peer_id": DEMO_HOST_PEER_ID, "question": 1});
     compare(
         &bench,
         &[
@@ -142,6 +154,29 @@ async fn keys_have_the_documented_members() {
             (format!("GET {keys}"), Value::Null, "", &["data last"]),
             (format!("GET {keys}"), Value::Null, "/data/0", &[KEY]),
             (format!("POST {keys}/disable"), Value::Null, "", &["message"]),
+            ("POST /v2/polls".to_owned(), poll.clone(), "", &[POLL]),
+            (format!("POST {path}"), poll, "", &[POLL]),
+            (format!("GET {path}"), Value::Null, "/questions/0", &[QUESTION]),
+            (format!("POST {path}/questions/1"), json!({"options": [{}]}), "", &[QUESTION]),
+            (format!("POST {path}/questions/1/options/1"), json!({}), "", &["index text weight"]),
+            (
+                format!("{lever}/start"),
+                json!({"room_id": DEMO_STANDUP_ROOM_ID}),
+                "",
+                &["id poll_id session_id started_at stopped_at total_responses unique_participants"],
+            ),
+            (format!("{lever}/respond"), response, "", &[RESPONSE]),
+            (format!("GET {path}/sessions"), Value::Null, "", &["last limit responses"]),
+            (
+                format!("GET {path}/sessions"),
+                Value::Null,
+                "/responses/0",
+                &["id poll_id session_id started_at stopped_at total_responses unique_participants"],
+            ),
+            (format!("GET {path}/responses"), Value::Null, "", &["last limit responses"]),
+            (format!("GET {path}/responses"), Value::Null, "/responses/0", &[RESPONSE]),
+            (format!("GET {path}/results"), Value::Null, "", &["last limit results"]),
+            (format!("GET {path}/results"), Value::Null, "/results/0", &[RESULT]),
         ],
     )
     .await;
