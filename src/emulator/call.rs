@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Refusal;
 use super::shape::{self, Checked, Field};
 use super::store::{Moment, Store};
+use super::token::Report;
 
 /// One call, as its handler sees it.
 pub(crate) struct Call<'a> {
@@ -24,6 +25,8 @@ pub(crate) struct Call<'a> {
     pub(crate) time_scale: f64,
     /// Whether unknown body fields are refused.
     pub(crate) strict: bool,
+    /// What was found out about the call's token.
+    pub(crate) token: Option<&'a Report>,
     /// The path's parameters, decoded.
     pub(crate) parameters: &'a [(String, String)],
     /// The query's pairs, decoded.

@@ -24,6 +24,7 @@ mod room_codes;
 mod rooms;
 mod sessions;
 mod sink;
+mod sip;
 mod stream_keys;
 mod template_body;
 mod template_parts;
@@ -61,6 +62,8 @@ pub(crate) enum Action {
     Managed(fn(&mut Call<'_>) -> Outcome),
     /// The same, where the documentation words the refusal of a token in its own way.
     Worded(&'static BadToken, fn(&mut Call<'_>) -> Outcome),
+    /// Part of the API; needs the app token of a peer.
+    Joined(fn(&mut Call<'_>) -> Outcome),
     /// Part of what clients call; needs no token.
     Open(fn(&mut Call<'_>) -> Outcome),
     /// A lever of the emulator, not of the API.
@@ -103,6 +106,7 @@ impl Action {
         let (wording, reason) = match self {
             Self::Managed(_) => (&BAD_TOKEN, token::unmanaged(token)),
             Self::Worded(wording, _) => (*wording, token::unmanaged(token)),
+            Self::Joined(_) => (&BAD_TOKEN, token::unjoined(token)),
             Self::Open(_) | Self::Control(_) => return Ok(()),
         };
         match reason {
@@ -114,7 +118,7 @@ impl Action {
     /// What comes before the path.
     pub(crate) fn prefix(&self) -> &'static str {
         match self {
-            Self::Managed(_) | Self::Worded(..) | Self::Open(_) => API_PREFIX,
+            Self::Managed(_) | Self::Worded(..) | Self::Joined(_) | Self::Open(_) => API_PREFIX,
             Self::Control(_) => CONTROL_PREFIX,
         }
     }
@@ -139,6 +143,7 @@ pub(crate) static TABLES: &[&[Route]] = &[
     stream_keys::ROUTES,
     polls::ROUTES,
     poll_outcomes::ROUTES,
+    sip::ROUTES,
     sink::ROUTES,
     control::ROUTES,
     control_sessions::ROUTES,

@@ -16,6 +16,7 @@ mod replay;
 mod room;
 mod room_code;
 mod session;
+mod sip;
 mod stream_key;
 mod table;
 mod template;
@@ -36,6 +37,7 @@ pub(crate) use self::replay::Replay;
 pub(crate) use self::room::Room;
 pub(crate) use self::room_code::{RoomCode, RoomCodes};
 pub(crate) use self::session::{Peer, Session, Track};
+pub(crate) use self::sip::{Number, Sip, Trunk};
 pub(crate) use self::stream_key::StreamKey;
 pub(crate) use self::table::{Row, Table};
 pub(crate) use self::template::Template;
@@ -86,6 +88,8 @@ pub(crate) struct Store {
     pub(crate) poll_responses: Table<PollResponse>,
     /// Results, by voter and question.
     pub(crate) poll_results: Table<PollResult>,
+    /// Telephones.
+    pub(crate) sip: Sip,
     /// What left no other trace in the state.
     pub(crate) tally: Tally,
 }
@@ -99,6 +103,10 @@ pub(crate) struct Tally {
     pub(crate) deliveries: u64,
     /// Cues inserted into streams.
     pub(crate) cues: u64,
+    /// Telephones that rang and were answered.
+    pub(crate) sip_calls: u64,
+    /// Tones played to telephones.
+    pub(crate) tones: u64,
     /// Calls the sink took.
     pub(crate) sink_calls: u64,
     /// Objects in those calls.
@@ -134,6 +142,7 @@ impl Store {
             poll_runs: Table::default(),
             poll_responses: Table::default(),
             poll_results: Table::default(),
+            sip: Sip::default(),
             tally: Tally::default(),
         }
     }
@@ -185,11 +194,14 @@ impl Store {
             ("stream_keys", self.stream_keys.len()),
             ("polls", self.polls.len()),
             ("poll_responses", self.poll_responses.len()),
+            ("trunks", self.sip.trunks.len()),
         ];
         let happened = [
             ("messages", self.tally.messages),
             ("deliveries", self.tally.deliveries),
             ("cues", self.tally.cues),
+            ("sip_calls", self.tally.sip_calls),
+            ("tones", self.tally.tones),
             ("sink_calls", self.tally.sink_calls),
             ("sink_objects", self.tally.sink_objects),
         ];

@@ -140,7 +140,7 @@ async fn templates_and_their_parts_have_the_documented_members() {
 }
 
 #[tokio::test]
-async fn keys_and_polls_have_the_documented_members() {
+async fn keys_polls_and_telephones_have_the_documented_members() {
     let bench = Bench::new();
     let keys = format!("/v2/stream-keys/room/{DEMO_TOWNHALL_ROOM_ID}");
     let poll = json!({"questions": [{"options": [{}]}]});
@@ -177,6 +177,7 @@ async fn keys_and_polls_have_the_documented_members() {
             (format!("GET {path}/responses"), Value::Null, "/responses/0", &[RESPONSE]),
             (format!("GET {path}/results"), Value::Null, "", &["last limit results"]),
             (format!("GET {path}/results"), Value::Null, "/results/0", &[RESULT]),
+            ("POST /v2/sip/outbound/trunks".to_owned(), json!({}), "", &["id"]),
         ],
     )
     .await;
