@@ -2,6 +2,8 @@
 //!
 //! It does not know calls, nor how bytes get onto a connection.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use serde::Serialize;
@@ -18,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) media: &'static str,
     /// The headers that do not come from the body.
     pub(crate) headers: HeaderMap,
+    /// How long it is held back, on top of the latency of every call.
+    pub(crate) hold: Duration,
 }
 
 const JSON: &str = "application/json";
@@ -34,6 +38,11 @@ impl Answer {
         Self::ok(&json!({ "message": text }))
     }
 
+    /// 201 with nothing but a message.
+    pub(crate) fn created(text: &str) -> Self {
+        Self::with(StatusCode::CREATED, &json!({ "message": text }))
+    }
+
     /// 204.
     pub(crate) fn no_content() -> Self {
         Self::bare(StatusCode::NO_CONTENT)
@@ -46,7 +55,7 @@ impl Answer {
 
     /// A status and nothing else.
     pub(crate) fn bare(status: StatusCode) -> Self {
-        Self { status, body: Bytes::new(), media: JSON, headers: HeaderMap::new() }
+        Self { status, body: Bytes::new(), media: JSON, headers: HeaderMap::new(), hold: Duration::ZERO }
     }
 
     /// A web page.
@@ -58,6 +67,13 @@ impl Answer {
     #[must_use]
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
+        self
+    }
+
+    /// Holds the answer back.
+    #[must_use]
+    pub(crate) fn held(mut self, hold: Duration) -> Self {
+        self.hold = hold;
         self
     }
 
@@ -74,6 +90,7 @@ pub(crate) struct Refusal {
     message: String,
     details: Vec<String>,
     retry_after: Option<u64>,
+    hold: Duration,
 }
 
 impl Refusal {
@@ -85,7 +102,7 @@ impl Refusal {
 
     /// A refusal with a status and a message.
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), details: Vec::new(), retry_after: None }
+        Self { status, message: message.into(), details: Vec::new(), retry_after: None, hold: Duration::ZERO }
     }
 
     /// 400.
@@ -115,6 +132,13 @@ impl Refusal {
         self
     }
 
+    /// Holds the refusal back.
+    #[must_use]
+    pub(crate) fn held(mut self, hold: Duration) -> Self {
+        self.hold = hold;
+        self
+    }
+
     /// States the delay in a header too.
     #[must_use]
     pub(crate) fn retry_after(mut self, seconds: Option<u64>) -> Self {
@@ -129,7 +153,7 @@ impl From<Refusal> for Answer {
         if !refusal.details.is_empty() {
             body["details"] = json!(refusal.details);
         }
-        let answer = Self::with(refusal.status, &body);
+        let answer = Self::with(refusal.status, &body).held(refusal.hold);
         match refusal.retry_after {
             Some(seconds) => answer.header(header::RETRY_AFTER, HeaderValue::from(seconds)),
             None => answer,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Refusal;
 use super::shape::{self, Checked, Field};
 use super::store::{Moment, Store};
+use super::token::Report;
 
 /// One call, as its handler sees it.
 pub(crate) struct Call<'a> {
@@ -24,6 +25,8 @@ pub(crate) struct Call<'a> {
     pub(crate) time_scale: f64,
     /// Whether unknown body fields are refused.
     pub(crate) strict: bool,
+    /// What was found out about the call's token.
+    pub(crate) token: Option<&'a Report>,
     /// The path's parameters, decoded.
     pub(crate) parameters: &'a [(String, String)],
     /// The query's pairs, decoded.
@@ -88,6 +91,20 @@ impl<'a> Call<'a> {
             return Err(Refusal::bad_request("request body must be a JSON object"));
         };
         shape::check(shape, fields, self.strict)
+    }
+
+    /// The body, which must be an array of objects of this shape.
+    pub(crate) fn list_body(&self, shape: &[Field]) -> Result<Vec<Checked<'a>>, Refusal> {
+        let Some(value) = self.body.json()? else {
+            return Err(Refusal::bad_request("request body must not be empty"));
+        };
+        let Value::Array(items) = value else {
+            return Err(Refusal::bad_request("request body must be a JSON array"));
+        };
+        let fields = |item: &'a Value| {
+            item.as_object().ok_or_else(|| Refusal::bad_request("request body must be an array of objects"))
+        };
+        items.iter().map(|item| shape::check(shape, fields(item)?, self.strict)).collect()
     }
 
     /// Writes an effect down: its kind, the thing it happened to, and what is needed to count it.

@@ -72,6 +72,7 @@ fn template() -> Template {
         settings: json!({ "region": "auto" }),
         destinations: json!({}),
         plugins: json!({}),
+        recordings: Vec::new(),
         subdomain: Some("demo".to_owned()),
         created_at: MADE,
         updated_at: MADE,

@@ -69,7 +69,7 @@ impl Ending {
 }
 
 fn response(answer: Answer, send: impl FnOnce(Bytes) -> HttpBody) -> Response {
-    let Answer { status, body, media, mut headers } = answer;
+    let Answer { status, body, media, mut headers, .. } = answer;
     if !body.is_empty() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
         // Said here, since a body that comes in pieces does not know its length.

@@ -102,8 +102,9 @@ impl Exchange {
         let controls = arrived.parts.uri.path().starts_with(CONTROL_PREFIX);
         let (answer, ending) = self.settle(route, &arrived, controls);
         // Held back after it took effect: a client that gives up meanwhile cannot undo the call.
-        if !controls && !self.latency.is_zero() {
-            tokio::time::sleep(self.latency).await;
+        let held = self.latency + answer.hold;
+        if !controls && !held.is_zero() {
+            tokio::time::sleep(held).await;
         }
         let mut response = ending.carry_out(answer, &cutter).await;
         // The server adds the machine's own time; a clock that is off must show in the answer as well.
@@ -164,15 +165,17 @@ impl Exchange {
             now,
             time_scale: self.time_scale,
             strict: self.strict,
+            token,
             parameters,
             query,
             body: &arrived.body,
             effects: Vec::new(),
         };
         let outcome = match route.action {
-            Action::Managed(handler) | Action::Worded(_, handler) | Action::Open(handler) => {
-                handler(&mut call)
-            }
+            Action::Managed(handler)
+            | Action::Worded(_, handler)
+            | Action::Joined(handler)
+            | Action::Open(handler) => handler(&mut call),
             Action::Control(handler) => handler(&mut call, &mut shared.levers),
         };
         let effects = call.effects;

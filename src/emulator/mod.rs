@@ -15,7 +15,7 @@
 //! | --- | --- |
 //! | `/v2/…` | the API; needs a management token signed with the secret of [`Settings`] |
 //! | `/v2/sink/{path}` | takes any JSON and looks at no token: a target for manually configured calls |
-//! | `/_control/…` | the journal, counts, faults, and levers: join a room, publish, leave, move a stream on |
+//! | `/_control/…` | the journal, counts, faults, and levers: join a room, publish, leave, move a stream on, finish a recording, respond to a poll, leave a telephone ringing |
 
 mod address;
 mod answer;

@@ -3,6 +3,7 @@
 //! It does not know what is listed. An empty page has `data: null`, which the API's documentation allows.
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::answer::{Answer, Refusal};
 use super::call::Call;
@@ -55,22 +56,38 @@ impl<'a> Page<'a> {
         keep: impl Fn(&T) -> bool,
         show: impl Fn(&'a T) -> A,
     ) -> Result<Answer, Refusal> {
+        let (rows, last) = self.rows(table, keep)?;
+        let data = (!rows.is_empty()).then(|| rows.into_iter().map(show).collect());
+        Ok(Answer::ok(&PageAnswer { limit: self.limit, data, last }))
+    }
+
+    /// The same page, where its items have a name of their own instead of `data`.
+    pub(crate) fn named<T: Row, A: Serialize>(
+        &self,
+        name: &str,
+        table: &'a Table<T>,
+        keep: impl Fn(&T) -> bool,
+        show: impl Fn(&'a T) -> A,
+    ) -> Result<Answer, Refusal> {
+        let (rows, last) = self.rows(table, keep)?;
+        let items: Vec<A> = rows.into_iter().map(show).collect();
+        Ok(Answer::ok(&json!({ "last": last, "limit": self.limit, name: items })))
+    }
+
+    fn rows<T: Row>(
+        &self,
+        table: &'a Table<T>,
+        keep: impl Fn(&T) -> bool,
+    ) -> Result<(Vec<&'a T>, String), Refusal> {
         let end = match self.start {
             Some(id) => table.place(id).ok_or_else(|| Refusal::query("start"))?,
             None => table.len(),
         };
-        let mut last = String::new();
-        let mut data = Vec::new();
-        let mut rows = table.older_than(end).filter(|row| keep(row));
-        for row in rows.by_ref().take(self.limit) {
-            row.id().clone_into(&mut last);
-            data.push(show(row));
-        }
-        if self.blank && rows.next().is_none() {
-            last.clear();
-        }
-        let data = (!data.is_empty()).then_some(data);
-        Ok(Answer::ok(&PageAnswer { limit: self.limit, data, last }))
+        let mut kept = table.older_than(end).filter(|row| keep(row));
+        let rows: Vec<&T> = kept.by_ref().take(self.limit).collect();
+        let ends = self.blank && kept.next().is_none();
+        let last = rows.last().filter(|_| !ends).map(|row| row.id().to_owned()).unwrap_or_default();
+        Ok((rows, last))
     }
 }
 

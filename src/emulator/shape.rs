@@ -172,6 +172,11 @@ pub(crate) fn fill(shape: &[Field], fields: &mut Map<String, Value>) {
     }
 }
 
+/// Drops members that the shape does not know.
+pub(crate) fn keep(shape: &[Field], fields: &mut Map<String, Value>) {
+    fields.retain(|name, _| shape.iter().any(|field| field.name == name));
+}
+
 impl Field {
     fn absent(&self, kind: Kind) -> Option<Value> {
         if let (true, Kind::Object(shape)) = (self.standing, kind) {

@@ -17,6 +17,12 @@ pub(crate) struct Claims {
     #[serde(skip_serializing_if = "Option::is_none")]
     access_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
@@ -43,6 +49,14 @@ pub(crate) fn unmanaged(report: Option<&Report>) -> Option<&'static str> {
     let Some(report) = report else { return Some("not found") };
     let managed = report.claims.kind.as_deref() == Some("management");
     report.reason.or((!managed).then_some("type is not management"))
+}
+
+/// Why a call that needs an app token may not pass, if so; such a token is for one peer of one room.
+pub(crate) fn unjoined(report: Option<&Report>) -> Option<&'static str> {
+    let Some(report) = report else { return Some("not found") };
+    let joined = report.claims.kind.as_deref() == Some("app");
+    let reason = report.reason.or((!joined).then_some("type is not app"));
+    reason.or(report.claims.room_id.is_none().then_some("room_id is missing"))
 }
 
 /// Checks tokens of one workspace.
@@ -104,6 +118,11 @@ impl Verifier {
 }
 
 impl Report {
+    /// The room that an app token is for.
+    pub(crate) fn room_id(&self) -> Option<&str> {
+        self.claims.room_id.as_deref()
+    }
+
     fn refused(reason: &'static str, claims: Claims) -> Self {
         Self { valid: false, reason: Some(reason), claims }
     }
@@ -171,6 +190,29 @@ mod tests {
             let token = signed(Algorithm::HS256, "se/cr+et==", &claims(&change));
             assert_eq!(verdict(&token), expected, "{change}");
         }
+    }
+
+    #[test]
+    fn an_app_token_is_for_a_room_and_no_management_token() {
+        let app = json!({"type": "app", "room_id": "r", "role": "guest", "user_id": "u"});
+        let table = [
+            (app.clone(), None),
+            (json!({"type": "app"}), Some("room_id is missing")),
+            (json!({"room_id": "r"}), Some("type is not app")),
+            (json!({"type": "app", "room_id": "r", "exp": 1}), Some("token is expired")),
+        ];
+        for (change, expected) in table {
+            let mut headers = HeaderMap::new();
+            let token = signed(Algorithm::HS256, "se/cr+et==", &claims(&change));
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&token).unwrap());
+            let report = Verifier::new("key".to_owned(), "se/cr+et==").report(&headers, NOW);
+            assert_eq!(unjoined(report.as_ref()), expected, "{change}");
+        }
+        assert_eq!(
+            verdict(&signed(Algorithm::HS256, "se/cr+et==", &claims(&app))),
+            Some("type is not management")
+        );
+        assert_eq!(unjoined(None), Some("not found"));
     }
 
     #[test]

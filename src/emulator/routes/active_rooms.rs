@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Route, rooms, streams};
+use super::{Route, jobs, rooms};
 use crate::emulator::answer::{Answer, Outcome, Refusal};
 use crate::emulator::call::Call;
 use crate::emulator::shape::{Field, Kind};
-use crate::emulator::store::{ExternalStream, Leaving, LiveStream, Peer, Session, Store, Track};
+use crate::emulator::store::{Leaving, Peer, Session, Store, Track};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/active-rooms/{room_id}", get),
@@ -181,8 +181,7 @@ fn end_room(call: &mut Call<'_>) -> Outcome {
         });
         call.note("room.updated", room_id, json!({ "name": name }));
     }
-    streams::stop_running::<LiveStream>(call, room_id);
-    streams::stop_running::<ExternalStream>(call, room_id);
+    jobs::stop_all(call, room_id);
     Ok(Answer::message("session is ending"))
 }
 

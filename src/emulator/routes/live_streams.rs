@@ -4,38 +4,26 @@
 
 use serde_json::{Value, json};
 
-use super::{Route, streams};
+use super::transcription::{self, TRANSCRIPTION};
+use super::{Route, jobs};
 use crate::emulator::answer::{Outcome, Refusal};
 use crate::emulator::call::Call;
 use crate::emulator::shape::{Field, INTEGER, Kind};
-use crate::emulator::store::{LiveStream, Status};
+use crate::emulator::store::{Kind as _, LiveStream, Status};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::post("/live-streams/room/{room_id}/start", start),
-    Route::post("/live-streams/room/{room_id}/stop", streams::stop_for_room::<LiveStream>),
-    Route::get("/live-streams", streams::list::<LiveStream>),
-    Route::get("/live-streams/{stream_id}", streams::get::<LiveStream>),
-    Route::post("/live-streams/{stream_id}/stop", streams::stop::<LiveStream>),
+    Route::post("/live-streams/room/{room_id}/stop", jobs::stop_for_room::<LiveStream>),
+    Route::get("/live-streams", jobs::list::<LiveStream>),
+    Route::get("/live-streams/{stream_id}", jobs::get::<LiveStream>),
+    Route::post("/live-streams/{stream_id}/stop", jobs::stop::<LiveStream>),
     Route::post("/live-streams/{stream_id}/timed-metadata", insert_cue),
+    Route::post("/live-streams/{stream_id}/pause-recording", |call| pause_recording(call, true)),
+    Route::post("/live-streams/{stream_id}/resume-recording", |call| pause_recording(call, false)),
 ];
 
 const RECORDING: &[Field] =
     &[Field::new("hls_vod", Kind::Flag), Field::new("single_file_per_layer", Kind::Flag)];
-const SECTION: &[Field] =
-    &[Field::new("title", Kind::Text), Field::new("format", Kind::Choice(&["bullets", "paragraph"]))];
-const SUMMARY: &[Field] = &[
-    Field::new("enabled", Kind::Flag),
-    Field::new("context", Kind::Text),
-    Field::new("temperature", Kind::Number(0.1, 1.0)),
-    Field::new("sections", Kind::List(&Kind::Object(SECTION))),
-];
-const TRANSCRIPTION: &[Field] = &[
-    Field::new("enabled", Kind::Flag),
-    Field::new("modes", Kind::List(&Kind::Choice(&["recorded", "live"]))),
-    Field::new("output_modes", Kind::List(&Kind::Choice(&["txt", "srt", "json"]))),
-    Field::new("custom_vocabulary", Kind::List(&Kind::Text)),
-    Field::new("summary", Kind::Object(SUMMARY)),
-];
 const START: &[Field] = &[
     Field::new("meeting_url", Kind::Text),
     Field::new("recording", Kind::Object(RECORDING)),
@@ -47,6 +35,7 @@ const LONGEST_PAYLOAD: usize = 100;
 
 fn start(call: &mut Call<'_>) -> Outcome {
     let body = call.body(START)?;
+    let transcription = transcription::wanted(call, body)?;
     let flag = |name| body.object("recording").and_then(|recording| recording.flag(name)).unwrap_or(false);
     let recording = match body.get("recording") {
         None => Value::Null,
@@ -55,15 +44,28 @@ fn start(call: &mut Call<'_>) -> Outcome {
             "single_file_per_layer": flag("single_file_per_layer"),
         }),
     };
-    streams::start(call, body, |id| LiveStream {
+    jobs::start(call, body, |id| LiveStream {
         playback: json!({ "url": format!("https://live.emulator.invalid/{id}/master.m3u8") }),
         recording,
+        transcription,
     })
+}
+
+fn pause_recording(call: &mut Call<'_>, pauses: bool) -> Outcome {
+    let id = call.parameter("stream_id");
+    let job = call.store.live_streams.get(id).ok_or_else(jobs::not_found::<LiveStream>)?;
+    if jobs::phase(call, job).status != Status::Running {
+        return Err(Refusal::not_found("hls not running"));
+    }
+    if job.kind.files().is_empty() {
+        return Err(Refusal::not_found("recording not running"));
+    }
+    jobs::pause::<LiveStream>(call, id, pauses)
 }
 
 fn insert_cue(call: &mut Call<'_>) -> Outcome {
     let id = call.parameter("stream_id");
-    let job = call.store.live_streams.get(id).ok_or_else(|| Refusal::not_found("stream not found"))?;
+    let job = call.store.live_streams.get(id).ok_or_else(jobs::not_found::<LiveStream>)?;
     let body = call.body(CUE)?;
     let (Some(payload), Some(duration)) = (body.filled("payload"), body.integer("duration")) else {
         let missing = if body.filled("payload").is_none() { "payload" } else { "duration" };
@@ -75,11 +77,11 @@ fn insert_cue(call: &mut Call<'_>) -> Outcome {
     if duration < 0 {
         return Err(Refusal::bad_request("duration is less than 0"));
     }
-    if streams::phase(call, job).status != Status::Running {
+    if jobs::phase(call, job).status != Status::Running {
         return Err(Refusal::not_found("hls not running"));
     }
     let details = json!({ "room_id": job.room_id, "payload": payload, "duration": duration });
     call.store.tally.cues += 1;
     call.note("cue.inserted", id, details);
-    streams::show::<LiveStream>(call, id)
+    jobs::show::<LiveStream>(call, id)
 }

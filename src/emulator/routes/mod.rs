@@ -6,18 +6,30 @@
 mod active_rooms;
 mod analytics;
 mod control;
+mod control_jobs;
+mod control_polls;
 mod control_sessions;
 mod external_streams;
+mod jobs;
 mod live_streams;
 mod peer_stats;
+mod poll_body;
+mod poll_outcomes;
+mod polls;
+mod recording_assets;
+mod recordings;
 pub(crate) mod role_body;
 mod roles;
 mod room_codes;
 mod rooms;
 mod sessions;
 mod sink;
-mod streams;
+mod sip;
+mod stream_keys;
+mod template_body;
+mod template_parts;
 mod templates;
+mod transcription;
 mod webhooks;
 
 use axum::http::StatusCode;
@@ -50,6 +62,8 @@ pub(crate) enum Action {
     Managed(fn(&mut Call<'_>) -> Outcome),
     /// The same, where the documentation words the refusal of a token in its own way.
     Worded(&'static BadToken, fn(&mut Call<'_>) -> Outcome),
+    /// Part of the API; needs the app token of a peer.
+    Joined(fn(&mut Call<'_>) -> Outcome),
     /// Part of what clients call; needs no token.
     Open(fn(&mut Call<'_>) -> Outcome),
     /// A lever of the emulator, not of the API.
@@ -89,12 +103,13 @@ impl Route {
 impl Action {
     /// Refuses a call whose token does not let it in.
     pub(crate) fn admits(&self, token: Option<&Report>) -> Result<(), Refusal> {
-        let wording = match self {
-            Self::Managed(_) => &BAD_TOKEN,
-            Self::Worded(wording, _) => wording,
+        let (wording, reason) = match self {
+            Self::Managed(_) => (&BAD_TOKEN, token::unmanaged(token)),
+            Self::Worded(wording, _) => (*wording, token::unmanaged(token)),
+            Self::Joined(_) => (&BAD_TOKEN, token::unjoined(token)),
             Self::Open(_) | Self::Control(_) => return Ok(()),
         };
-        match token::unmanaged(token) {
+        match reason {
             None => Ok(()),
             Some(reason) => Err(Refusal::new(wording.status, wording.message).detail(reason)),
         }
@@ -103,7 +118,7 @@ impl Action {
     /// What comes before the path.
     pub(crate) fn prefix(&self) -> &'static str {
         match self {
-            Self::Managed(_) | Self::Worded(..) | Self::Open(_) => API_PREFIX,
+            Self::Managed(_) | Self::Worded(..) | Self::Joined(_) | Self::Open(_) => API_PREFIX,
             Self::Control(_) => CONTROL_PREFIX,
         }
     }
@@ -115,6 +130,7 @@ pub(crate) static TABLES: &[&[Route]] = &[
     room_codes::ROUTES,
     templates::ROUTES,
     roles::ROUTES,
+    template_parts::ROUTES,
     active_rooms::ROUTES,
     sessions::ROUTES,
     analytics::ROUTES,
@@ -122,9 +138,17 @@ pub(crate) static TABLES: &[&[Route]] = &[
     webhooks::ROUTES,
     live_streams::ROUTES,
     external_streams::ROUTES,
+    recordings::ROUTES,
+    recording_assets::ROUTES,
+    stream_keys::ROUTES,
+    polls::ROUTES,
+    poll_outcomes::ROUTES,
+    sip::ROUTES,
     sink::ROUTES,
     control::ROUTES,
     control_sessions::ROUTES,
+    control_jobs::ROUTES,
+    control_polls::ROUTES,
 ];
 
 /// What is at a path that is in no table.

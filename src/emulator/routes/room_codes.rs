@@ -12,8 +12,9 @@ use crate::emulator::page::Page;
 use crate::emulator::shape::{Field, Kind};
 use crate::emulator::store::{Room, RoomCode, Store, Table};
 
-/// How these pages word the refusal of a token.
-const BAD_TOKEN: BadToken = BadToken { status: StatusCode::UNAUTHORIZED, message: "Authentication Error" };
+/// How these pages and those of stream keys word the refusal of a token.
+pub(super) const BAD_TOKEN: BadToken =
+    BadToken { status: StatusCode::UNAUTHORIZED, message: "Authentication Error" };
 
 pub(super) const ROUTES: &[Route] = &[
     Route::post("/room-codes/room/{room_id}", create).worded(&BAD_TOKEN),

@@ -1,6 +1,6 @@
 //! Templates: create (which overwrites by name), read, list, replace.
 //!
-//! Destinations and plugins are kept as sent and not looked into, except for the names of destinations.
+//! Plugins are kept as sent and not looked into.
 //!
 //! <https://www.100ms.live/docs/server-side/v2/api-reference/policy/create-template-via-api>
 
@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::template_body::{DESTINATIONS, SETTINGS, check_destinations, check_settings};
 use super::{Route, role_body};
 use crate::emulator::answer::{Answer, Outcome, Refusal};
 use crate::emulator::call::Call;
@@ -23,23 +24,11 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/templates/{template_id}", update),
 ];
 
-const ROOM_STATE: &[Field] = &[
-    Field::new("messageInterval", Kind::Integer(5, 3600)),
-    Field::new("sendPeerList", Kind::Flag),
-    Field::new("enabled", Kind::Flag),
-    Field::new("stopRoomStateOnJoin", Kind::Flag),
-];
-const SETTINGS: &[Field] = &[
-    Field::new("region", Kind::Choice(&["in", "us", "eu", "auto"])),
-    Field::new("recording", Kind::AnyObject),
-    Field::new("roomState", Kind::Object(ROOM_STATE)),
-    Field::new("retry", Kind::AnyObject),
-];
 const TEMPLATE: &[Field] = &[
     Field::new("name", Kind::Text),
     Field::new("roles", Kind::Map(&Kind::Object(role_body::ROLE))),
     Field::new("settings", Kind::Object(SETTINGS)),
-    Field::new("destinations", Kind::AnyObject),
+    Field::new("destinations", Kind::Object(DESTINATIONS)),
     Field::new("plugins", Kind::AnyObject),
 ];
 
@@ -60,6 +49,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
         settings: part(body, "settings"),
         destinations: part(body, "destinations"),
         plugins: part(body, "plugins"),
+        recordings: Vec::new(),
         subdomain: None,
         created_at: call.now,
         updated_at: call.now,
@@ -114,9 +104,12 @@ fn check(body: Checked<'_>) -> Result<(), Refusal> {
     if body.filled("name").is_some_and(|name| !name.bytes().all(fits)) {
         return Err(Refusal::bad_request("Invalid body param: name"));
     }
-    let state = body.object("settings").and_then(|settings| settings.object("roomState"));
-    if state.and_then(|state| state.integer("messageInterval")).is_some_and(|seconds| seconds % 5 != 0) {
-        return Err(Refusal::bad_request("Invalid body param: settings.roomState.messageInterval"));
+    if let Some(settings) = body.object("settings") {
+        check_settings(settings)?;
+    }
+    if let Some(destinations) = body.object("destinations") {
+        let upload = body.object("settings").and_then(|settings| settings.object("recording"));
+        check_destinations(destinations, upload.is_some_and(|recording| recording.get("upload").is_some()))?;
     }
     let roles = body.object("roles");
     let names = roles.into_iter().flat_map(|roles| roles.to_map().into_iter().map(|(name, _)| name));

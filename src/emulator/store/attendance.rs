@@ -177,7 +177,11 @@ impl Store {
     }
 
     fn time_is_up(&mut self, session_id: &str, moment: Moment) {
-        self.end(session_id, "max duration reached", moment);
+        let room_id = self.sessions.get(session_id).filter(|session| session.ended_at.is_none());
+        if let Some(room_id) = room_id.map(|session| session.room_id.clone()) {
+            self.end(session_id, "max duration reached", moment);
+            self.stop_jobs(&room_id, moment);
+        }
     }
 
     fn close(&mut self, session_id: &str, moment: Moment) {
@@ -189,6 +193,7 @@ impl Store {
             open
         });
         if closed == Some(true) {
+            self.leave_alone(session_id, moment);
             self.tell_session(session_id, moment, "session.close.success", |session| {
                 json!({
                     "session_duration": seconds(session.created_at, moment.at),

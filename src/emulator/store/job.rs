@@ -3,13 +3,11 @@
 //! A stage is stored with the moment it began; where the job stands is computed from the time when someone looks. It
 //! does not know which calls start or stop a job.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::Store;
 use super::agenda::Moment;
-use super::table::{Row, Table};
+use super::table::Row;
 
 /// Seconds from the start call until the job runs, and until each stage after a stop is over.
 const STARTING_S: f64 = 1.0;
@@ -33,67 +31,14 @@ pub(crate) struct Job<K> {
     pub(crate) created_at: Timestamp,
     /// Where it stands.
     pub(crate) phase: Phase,
+    /// When its recording stood still.
+    pub(crate) pauses: Pauses,
+    /// Ids of the files it left.
+    pub(crate) assets: Vec<String>,
+    /// What the next stop of the room's jobs runs into, if that was asked for.
+    pub(crate) stop_error: Option<String>,
     /// What only its kind has.
     pub(crate) kind: K,
-}
-
-/// A kind of job, with a table of its own.
-pub(crate) trait Kind: Serialize + Sized {
-    /// The word for it in effects.
-    const WORD: &'static str;
-    /// Its destinations in a template.
-    const DESTINATIONS: &'static str;
-
-    /// The jobs of this kind.
-    fn table(store: &Store) -> &Table<Job<Self>>;
-    /// The jobs of this kind, to change them.
-    fn table_mut(store: &mut Store) -> &mut Table<Job<Self>>;
-}
-
-/// What only a live stream has.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct LiveStream {
-    /// Where it can be watched.
-    pub(crate) playback: Value,
-    /// What is recorded of it.
-    pub(crate) recording: Value,
-}
-
-/// What only an external stream has.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct ExternalStream {
-    /// Where it is sent.
-    pub(crate) rtmp_urls: Vec<Value>,
-    /// Whether it is recorded.
-    pub(crate) recording: bool,
-    /// The size of its picture.
-    pub(crate) resolution: Value,
-}
-
-impl Kind for LiveStream {
-    const WORD: &'static str = "live";
-    const DESTINATIONS: &'static str = "hlsDestinations";
-
-    fn table(store: &Store) -> &Table<Job<Self>> {
-        &store.live_streams
-    }
-
-    fn table_mut(store: &mut Store) -> &mut Table<Job<Self>> {
-        &mut store.live_streams
-    }
-}
-
-impl Kind for ExternalStream {
-    const WORD: &'static str = "external";
-    const DESTINATIONS: &'static str = "rtmpDestinations";
-
-    fn table(store: &Store) -> &Table<Job<Self>> {
-        &store.external_streams
-    }
-
-    fn table_mut(store: &mut Store) -> &mut Table<Job<Self>> {
-        &mut store.external_streams
-    }
 }
 
 impl<K> Row for Job<K> {
@@ -184,6 +129,37 @@ impl Phase {
     }
 }
 
+/// The time in which a job runs but does not record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pauses {
+    since: Option<Timestamp>,
+    over: SignedDuration,
+}
+
+impl Pauses {
+    /// Stands still from now on; tells whether it recorded until now.
+    pub(crate) fn pause(&mut self, now: Timestamp) -> bool {
+        let recorded = self.since.is_none();
+        self.since.get_or_insert(now);
+        recorded
+    }
+
+    /// Records from now on; tells whether it stood still until now.
+    pub(crate) fn resume(&mut self, now: Timestamp) -> bool {
+        let Some(since) = self.since.take() else { return false };
+        self.over += now.duration_since(since);
+        true
+    }
+
+    /// How many whole seconds were recorded of a job that came to such a phase.
+    pub(crate) fn recorded_s(mut self, phase: Phase) -> u64 {
+        let (Some(start), Some(end)) = (phase.started_at, phase.stopped_at) else { return 0 };
+        self.resume(end);
+        let recorded = end.duration_since(start).saturating_sub(self.over);
+        u64::try_from(recorded.as_secs()).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,5 +206,18 @@ mod tests {
         }
         let fast = started.at(second(1), 10.0);
         assert_eq!(fast.started_at.map(|at| at.as_millisecond()), Some(1_750_000_000_100));
+    }
+
+    #[test]
+    fn pauses_are_not_recorded_and_repeating_one_changes_nothing() {
+        let phase =
+            Phase::starting(second(0)).moved(Status::Running, second(0)).moved(Status::Failed, second(60));
+        let mut pauses = Pauses::default();
+        assert!(!pauses.resume(second(5)));
+        assert!(pauses.pause(second(10)) && !pauses.pause(second(15)));
+        assert_eq!(pauses.recorded_s(phase), 10);
+        assert!(pauses.resume(second(30)) && !pauses.resume(second(40)));
+        assert_eq!(pauses.recorded_s(phase), 40);
+        assert_eq!(pauses.recorded_s(Phase::starting(second(0))), 0);
     }
 }

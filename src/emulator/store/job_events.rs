@@ -26,7 +26,13 @@ impl Store {
         if told == Some(phase.status) {
             return;
         }
-        let events = events(job, told.unwrap_or(Status::Starting), phase);
+        let is_over = matches!(phase.status, Status::Completed | Status::Failed);
+        if is_over {
+            self.collect::<K>(id, phase, moment.time_scale);
+        }
+        let Some(job) = K::table(self).get(id) else { return };
+        let path = job.assets.first().and_then(|id| self.assets.get(id)).map(|asset| asset.path.as_str());
+        let events = events::<K>(told.unwrap_or(Status::Starting), phase, path);
         if let Some(room) = self.rooms.get(&job.room_id).filter(|_| !events.is_empty()) {
             let room_id = room.id.clone();
             let data = self.about_job(room, job, phase);
@@ -36,9 +42,12 @@ impl Store {
                 self.tell(moment, kind, &room_id, Value::Object(data));
             }
         }
-        if matches!(phase.status, Status::Completed | Status::Failed) {
+        if is_over {
             self.told.remove(id);
             return;
+        }
+        if let (Status::Running, Some(started_at)) = (phase.status, phase.started_at) {
+            self.limit::<K>(id, started_at, moment.time_scale);
         }
         self.told.insert(id.to_owned(), phase.status);
         let next = phase.next(moment.time_scale).map(|(at, _)| at);
@@ -56,7 +65,7 @@ impl Store {
             "session_id": job.session_id,
             // The bot that opens the page; nobody else ever meets it.
             "peer_id": Uuid::new_v4().to_string(),
-            "recording_enabled": records(job),
+            "recording_enabled": !job.kind.files().is_empty(),
             "created_at": job.created_at,
             "started_at": phase.started_at,
             "max_width": side("width", SIZE.0),
@@ -72,7 +81,11 @@ impl Store {
 }
 
 /// What happened to a job between a stage and the one it has now.
-fn events<K: Kind>(job: &Job<K>, told: Status, phase: Phase) -> Vec<(&'static str, Map<String, Value>)> {
+fn events<K: Kind>(
+    told: Status,
+    phase: Phase,
+    path: Option<&str>,
+) -> Vec<(&'static str, Map<String, Value>)> {
     let live = K::WORD == "live";
     let named = |hls, beam| if live { hls } else { beam };
     let stopped = |more: Value| {
@@ -103,9 +116,8 @@ fn events<K: Kind>(job: &Job<K>, told: Status, phase: Phase) -> Vec<(&'static st
                 let more = json!({ "reason": "client request" });
                 happened.push((named("hls.stopped.success", "beam.stopped.success"), stopped(more)));
             }
-            _ if records(job) => {
-                let file = format!("{}/{}.mp4", job.room_id, job.id);
-                let more = json!({ "recording_path": format!("s3://emulator/{file}") });
+            _ if path.is_some() => {
+                let more = json!({ "recording_path": path });
                 happened.push((named("hls.recording.success", "beam.recording.success"), stopped(more)));
             }
             _ => {}
@@ -121,15 +133,6 @@ fn rank(status: Status) -> u8 {
         Status::Stopping => 2,
         Status::PostProcessing => 3,
         Status::Completed | Status::Failed => 4,
-    }
-}
-
-/// Whether a recording comes of it: a recording is one, and streams may ask for one.
-fn records<K: Kind>(job: &Job<K>) -> bool {
-    match &own(job)["recording"] {
-        Value::Bool(recording) => *recording,
-        Value::Object(wanted) => wanted.values().any(|value| value == true),
-        _ => K::WORD == "recording",
     }
 }
 

@@ -4,14 +4,20 @@
 //! (which room a name means, which session is open), but neither requests nor answers.
 
 mod agenda;
+mod asset;
 mod attendance;
 mod event;
 mod job;
 mod job_events;
+mod job_limits;
+mod kind;
+mod poll;
 mod replay;
 mod room;
 mod room_code;
 mod session;
+mod sip;
+mod stream_key;
 mod table;
 mod template;
 mod webhooks;
@@ -21,13 +27,18 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 pub(crate) use self::agenda::{Agenda, Moment};
+pub(crate) use self::asset::{Asset, AssetStatus};
 pub(crate) use self::attendance::Leaving;
 pub(crate) use self::event::{ERRORS, Event, Events, about, about_peer, kept_kind};
-pub(crate) use self::job::{ExternalStream, Job, Kind, LiveStream, Phase, Status};
+pub(crate) use self::job::{Job, Pauses, Phase, Status};
+pub(crate) use self::kind::{ExternalStream, Kind, LiveStream, Recording, Transcription};
+pub(crate) use self::poll::{Poll, PollResponse, PollResult, PollRun, Voter, score, take, take_option, vote};
 pub(crate) use self::replay::Replay;
 pub(crate) use self::room::Room;
 pub(crate) use self::room_code::{RoomCode, RoomCodes};
 pub(crate) use self::session::{Peer, Session, Track};
+pub(crate) use self::sip::{Number, Sip, Trunk};
+pub(crate) use self::stream_key::StreamKey;
 pub(crate) use self::table::{Row, Table};
 pub(crate) use self::template::Template;
 pub(crate) use self::webhooks::{Delivery, Outgoing, Webhooks};
@@ -63,6 +74,22 @@ pub(crate) struct Store {
     told: HashMap<String, Status>,
     /// What is to happen by itself.
     pub(crate) agenda: Agenda,
+    /// Recordings, by room: the latest of each.
+    pub(crate) recordings: Table<Job<Recording>>,
+    /// Files that jobs left, by job: the latest of each.
+    pub(crate) assets: Table<Asset>,
+    /// Stream keys, by room: the latest of each.
+    pub(crate) stream_keys: Table<StreamKey>,
+    /// Polls.
+    pub(crate) polls: Table<Poll>,
+    /// Times a poll was open, by poll: the latest of each.
+    pub(crate) poll_runs: Table<PollRun>,
+    /// Responses, by voter and question: the latest of each.
+    pub(crate) poll_responses: Table<PollResponse>,
+    /// Results, by voter and question.
+    pub(crate) poll_results: Table<PollResult>,
+    /// Telephones.
+    pub(crate) sip: Sip,
     /// What left no other trace in the state.
     pub(crate) tally: Tally,
 }
@@ -76,6 +103,10 @@ pub(crate) struct Tally {
     pub(crate) deliveries: u64,
     /// Cues inserted into streams.
     pub(crate) cues: u64,
+    /// Telephones that rang and were answered.
+    pub(crate) sip_calls: u64,
+    /// Tones played to telephones.
+    pub(crate) tones: u64,
     /// Calls the sink took.
     pub(crate) sink_calls: u64,
     /// Objects in those calls.
@@ -104,6 +135,14 @@ impl Store {
             replays: Table::default(),
             told: HashMap::new(),
             agenda: Agenda::default(),
+            recordings: Table::default(),
+            assets: Table::default(),
+            stream_keys: Table::default(),
+            polls: Table::default(),
+            poll_runs: Table::default(),
+            poll_responses: Table::default(),
+            poll_results: Table::default(),
+            sip: Sip::default(),
             tally: Tally::default(),
         }
     }
@@ -150,11 +189,19 @@ impl Store {
             ("peers", peers),
             ("live_streams", self.live_streams.len()),
             ("external_streams", self.external_streams.len()),
+            ("recordings", self.recordings.len()),
+            ("recording_assets", self.assets.len()),
+            ("stream_keys", self.stream_keys.len()),
+            ("polls", self.polls.len()),
+            ("poll_responses", self.poll_responses.len()),
+            ("trunks", self.sip.trunks.len()),
         ];
         let happened = [
             ("messages", self.tally.messages),
             ("deliveries", self.tally.deliveries),
             ("cues", self.tally.cues),
+            ("sip_calls", self.tally.sip_calls),
+            ("tones", self.tally.tones),
             ("sink_calls", self.tally.sink_calls),
             ("sink_objects", self.tally.sink_objects),
         ];

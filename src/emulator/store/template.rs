@@ -20,6 +20,8 @@ pub(crate) struct Template {
     pub(crate) destinations: Value,
     /// As sent.
     pub(crate) plugins: Value,
+    /// How rooms are recorded, as sent: one entry or none.
+    pub(crate) recordings: Vec<Value>,
     /// The web address made on the dashboard; templates made through the API have none.
     pub(crate) subdomain: Option<String>,
     /// When it was made.
@@ -29,9 +31,14 @@ pub(crate) struct Template {
 }
 
 impl Template {
+    /// Whether its recordings go to a bucket of the customer's.
+    pub(crate) fn has_own_storage(&self) -> bool {
+        self.settings["recording"]["upload"].is_object()
+    }
+
     /// The names of the template's destinations of one type, such as `hlsDestinations`.
-    pub(crate) fn destinations_of(&self, kind: &str) -> impl Iterator<Item = &str> {
-        self.destinations[kind].as_object().into_iter().flat_map(Map::keys).map(String::as_str)
+    pub(crate) fn destinations_of(&self, kind: &str) -> Vec<&str> {
+        self.destinations[kind].as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect()
     }
 }
 

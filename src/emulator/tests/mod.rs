@@ -4,12 +4,18 @@ mod active_rooms;
 mod analytics;
 mod exchange;
 mod faults;
+mod polls;
+mod recordings;
 mod room_codes;
 mod rooms;
 mod sessions;
+mod shapes;
 mod sink;
+mod sip;
 mod socket;
+mod stream_keys;
 mod streams;
+mod template_parts;
 mod templates;
 mod webhooks;
 
@@ -142,9 +148,15 @@ fn says(message: &str) -> Value {
 }
 
 fn token(now: Timestamp) -> String {
+    token_with(now, &json!({}))
+}
+
+/// A good management token, but for these claims.
+fn token_with(now: Timestamp, change: &Value) -> String {
     let now = now.as_second();
-    let claims = json!({"access_key": DEMO_ACCESS_KEY, "type": "management", "version": 2,
+    let mut claims = json!({"access_key": DEMO_ACCESS_KEY, "type": "management", "version": 2,
         "jti": "00000000-0000-4000-8000-000000000001", "iat": now, "nbf": now, "exp": now + 86_400});
+    claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     let key = EncodingKey::from_secret(DEMO_SECRET.as_bytes());
     format!("Bearer {}", encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap())
 }
