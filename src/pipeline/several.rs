@@ -46,6 +46,11 @@ impl Letters {
             }
             return Ok(());
         }
+        // The ledger knows how the records ended, not each of the calls that were made for all of them.
+        if identities.is_some() && letter.call.1 > 1 {
+            refuse_all(chosen, &one_of_several(letter.call), reading);
+            return Ok(());
+        }
         if letter.records.iter().any(|told| told.has_result) {
             refuse_all(chosen, &in_part(), reading);
             return Ok(());
@@ -143,4 +148,12 @@ fn in_part() -> Invalid {
     let message =
         "the recorded request holds records that are done, or in doubt, besides those to be sent again";
     refused("done_in_part", message, "an endpoint or `--url` behind the file maps the others afresh")
+}
+
+fn one_of_several((index, of): (u32, u32)) -> Invalid {
+    let message = format!(
+        "the dead letter is of call {} of {of} for the same records, and all of them belong together",
+        u64::from(index) + 1
+    );
+    refused("other_calls", message, "an endpoint or `--url` behind the file maps the records afresh")
 }

@@ -83,6 +83,28 @@ fn a_batch_that_is_applied_in_part_is_unknown_where_it_must_not_be_doubled() {
     }
 }
 
+/// Of two calls for the same records one must not count for both.
+#[test]
+fn a_call_of_several_for_the_same_records_is_not_replayed_alone() {
+    let refused = Reply::json(403, &json!({}));
+    let server = Server::answering(vec![refused.clone(), refused, Reply::ok()]);
+    let form = ["--batch-as", "jq:{a: .}, {b: .}"];
+    let command = "--url /x --effect idempotent --ledger l --dead-letters dead.jsonl";
+    let first = server.run(command).args(form).stdin(numbered(2)).run().exits(1);
+    assert_eq!((first.count("rejected"), first.lines("dead.jsonl").len()), (2, 2));
+    let replay = || {
+        let replay = Program::new("replay").env("ROOMPIPE_BASE_URL", &format!("{}/v2", server.origin()));
+        let replay = replay.with_key().file("dead.jsonl", first.file("dead.jsonl"));
+        replay.file("l", std::fs::read(first.path("l")).unwrap()).line("dead.jsonl --ledger l")
+    };
+    let recorded = replay().run().exits(1);
+    assert_eq!((recorded.count("invalid"), server.received().len()), (4, 2));
+    let afresh = replay().line("--url /x --effect idempotent").args(form).run().exits(0);
+    assert_eq!((afresh.count("delivered"), afresh.count("skipped")), (2, 2));
+    let bodies: Vec<_> = server.received()[2..].iter().map(|call| call.json()).collect();
+    assert_eq!(bodies, [json!({"a": [{"n": 0}, {"n": 1}]}), json!({"b": [{"n": 0}, {"n": 1}]})]);
+}
+
 #[test]
 fn options_that_do_not_go_together_are_told_before_the_start() {
     let table: [(&[&str], i32, &str); 17] = [
