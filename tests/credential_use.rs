@@ -249,3 +249,57 @@ fn a_token_in_the_folder_is_read_again_when_it_is_refused() {
     let tokens: Vec<&str> = received.iter().map(support::Received::token).collect();
     assert_eq!(tokens, ["old.old.old", "new.new.new"]);
 }
+
+#[test]
+fn a_destination_file_names_a_credential_below_variable_and_flag() {
+    let with_file = |program: Program| {
+        let text = "endpoint = \"create-room\"\ncredential = \"other\"\n";
+        program.file("d.toml", text).line("d.toml")
+    };
+    let used = |prepare: fn(Program) -> Program| {
+        let server = Server::answering(vec![Reply::ok()]);
+        let program = with_file(run(&home(), &format!("{}/v2", server.origin()), ""));
+        prepare(program.with_key()).run().exits(0);
+        claimed(server.received()[0].token())
+    };
+    assert_eq!(used(|program| program), "other-key");
+    assert_eq!(used(|program| program.env("ROOMPIPE_CREDENTIAL", "demo")), ACCESS_KEY);
+    assert_eq!(used(|program| program.line("--credential demo")), ACCESS_KEY);
+    assert_eq!(used(|program| program.env("ROOMPIPE_CREDENTIAL", "")), ACCESS_KEY, "that of HMS_ACCESS_KEY");
+    // What a file or a variable names is no hindrance to a try with the demo workspace.
+    with_file(run(&home(), "", "")).line("--emulator").run().exits(0);
+    let file = "endpoint = \"create-room\"\nemulator = true\n";
+    let program = || run(&home(), "", "d.toml").file("d.toml", file);
+    program().env("ROOMPIPE_CREDENTIAL", "other").run().exits(0);
+    program().line("--credential other").run().exits(2).says("demo key");
+}
+
+#[test]
+fn a_destination_file_may_send_a_credential_to_another_origin() {
+    let server = Server::answering(vec![Reply::ok()]);
+    let file = format!("url = \"{}/things\"\ncredential = \"other\"\n", server.origin());
+    let program = || run(&home(), "https://api.example.com/v2", "d.toml").file("d.toml", &file);
+    program().run().exits(0);
+    assert_eq!(claimed(server.received()[0].token()), "other-key");
+    // Where the environment names one, it is not the file's any more; an empty one is none at all.
+    for name in ["demo", ""] {
+        program().with_key().env("ROOMPIPE_CREDENTIAL", name).run().exits(0);
+        let last = server.received().pop().unwrap();
+        assert!(last.headers.iter().all(|(name, _)| name != "authorization"), "{name:?}: {last:?}");
+    }
+}
+
+#[test]
+fn a_test_and_a_comparison_take_a_credential_too() {
+    let used = |command: &str, record: &str| {
+        let server = Server::answering(vec![Reply::json(200, &json!({"id": "r", "name": "a", "data": []}))]);
+        let program = Program::new("").within(&home()).line(command).line("--credential other").with_key();
+        let program = program.env("ROOMPIPE_BASE_URL", &format!("{}/v2", server.origin()));
+        let ran = program.stdin(record).run();
+        assert!([0, 1].contains(&ran.code), "{command}: {}", ran.stderr);
+        let keys: Vec<String> = server.received().iter().map(|request| claimed(request.token())).collect();
+        assert!(!keys.is_empty() && keys.iter().all(|key| key == "other-key"), "{command}: {keys:?}");
+    };
+    used("test create-room", RECORD);
+    used("plan update-room --diff", "{\"room_id\":\"65a1b2c3d4e5f60718290020\",\"name\":\"b\"}\n");
+}
