@@ -94,7 +94,7 @@ fn the_calls_of_one_record_are_never_in_flight_together() {
 #[test]
 fn dead_letters_share_calls_when_they_are_mapped_afresh() {
     let refusing = Server::answering(vec![Reply::json(403, &json!({}))]);
-    let run = refusing.run("--url /x --batch 4 --dead-letters dead.jsonl --output /dev/null");
+    let run = refusing.run("--url /x --batch 4 --concurrency 1 --dead-letters dead.jsonl --output /dev/null");
     let ran = run.stdin(super::numbered(10)).run().exits(1);
     assert_eq!(ran.count("rejected"), 10);
     let server = Server::answering(vec![Reply::ok()]);
