@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+pub use crate::mapping::AppClaims;
 
 const ACCESS_KEY: Part =
     Part { variable: "HMS_ACCESS_KEY", file_variable: "HMS_ACCESS_KEY_FILE", file: "hms_access_key" };
@@ -20,6 +21,8 @@ const MANAGEMENT_TOKEN: Part = Part {
     file_variable: "HMS_MANAGEMENT_TOKEN_FILE",
     file: "hms_management_token",
 };
+const APP_TOKEN: Part =
+    Part { variable: "HMS_APP_TOKEN", file_variable: "HMS_APP_TOKEN_FILE", file: "hms_app_token" };
 
 /// Names the folder in which systemd puts what a unit's `LoadCredential=` asks for (systemd.exec(5)).
 const FOLDER: &str = "CREDENTIALS_DIRECTORY";
@@ -33,6 +36,8 @@ pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone)]
 pub struct Credentials {
     pub(super) source: Source,
+    /// Whom a ready app token speaks for; nothing where it is none.
+    app: Option<AppClaims>,
 }
 
 #[derive(Clone)]
@@ -43,18 +48,6 @@ pub(super) enum Source {
     Ready(SecretString),
     /// The same in a file, which somebody else may renew.
     File(Named),
-}
-
-/// Whom an app token speaks for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AppClaims {
-    /// The room.
-    pub room_id: String,
-    /// The role in it.
-    pub role: String,
-    /// The caller's own id of the user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -74,19 +67,20 @@ impl Credentials {
     /// Uses an access key and its secret.
     #[must_use]
     pub fn key(access_key: impl Into<String>, secret: SecretString) -> Self {
-        Self { source: Source::Key { access_key: access_key.into(), secret } }
+        Self { source: Source::Key { access_key: access_key.into(), secret }, app: None }
     }
 
     /// Uses a ready management token.
     #[must_use]
     pub fn token(token: SecretString) -> Self {
-        Self { source: Source::Ready(token) }
+        Self { source: Source::Ready(token), app: None }
     }
 
     /// Uses the management token in a file, which is read again when the token is refused.
     #[must_use]
     pub fn token_file(path: impl Into<PathBuf>) -> Self {
-        Self { source: Source::File(Named { path: path.into(), by: MANAGEMENT_TOKEN.file_variable }) }
+        let file = Named { path: path.into(), by: MANAGEMENT_TOKEN.file_variable };
+        Self { source: Source::File(file), app: None }
     }
 
     /// Takes what the environment offers: `HMS_MANAGEMENT_TOKEN`, or `HMS_ACCESS_KEY` and `HMS_SECRET`, each also as
@@ -132,9 +126,31 @@ impl Credentials {
             Place::Value(token) => Self::token(token.into()),
             Place::File(file) => {
                 file.read()?;
-                Self { source: Source::File(file) }
+                Self { source: Source::File(file), app: None }
             }
         })
+    }
+
+    /// Takes a ready app token from `HMS_APP_TOKEN`, also as `*_FILE`, or where no variable holds a key, from
+    /// `hms_app_token` in `$CREDENTIALS_DIRECTORY`; nothing where none is there. It is for calls in the name of the peer it
+    /// speaks for, and for no others.
+    pub fn app_from_environment(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
+        let get = |name: &str| get(name).filter(|value| !value.is_empty());
+        let is_keyed = place(&get, &ACCESS_KEY)?.is_some() || place(&get, &SECRET)?.is_some();
+        let found = match (place(&get, &APP_TOKEN)?, get(FOLDER).filter(|_| !is_keyed)) {
+            (None, Some(folder)) => in_folder(Path::new(&folder), &APP_TOKEN)?,
+            (found, _) => found,
+        };
+        let Some(place) = found else { return Ok(None) };
+        let credentials = Self::of_token(place)?;
+        let app = app_claims(&credentials.issue(SystemTime::UNIX_EPOCH, LIFETIME)?)?;
+        Ok(Some(Self { app: Some(app), ..credentials }))
+    }
+
+    /// Whom a ready app token speaks for; nothing where it is none.
+    #[must_use]
+    pub fn app_claims(&self) -> Option<&AppClaims> {
+        self.app.as_ref()
     }
 
     /// Returns the access key: the one given, or the one a token claims.
@@ -165,10 +181,25 @@ impl Credentials {
 
     /// Returns a management token: a new one dated `now`, or the ready one as it is.
     pub fn management_token(&self, now: SystemTime, lifetime: Duration) -> Result<SecretString, Error> {
+        if self.app.is_some() {
+            return Err(Error::OnlyAppToken);
+        }
+        self.issue(now, lifetime)
+    }
+
+    /// Returns the ready token, be it an app token, or a new management token dated `now`.
+    pub(super) fn issue(&self, now: SystemTime, lifetime: Duration) -> Result<SecretString, Error> {
         match &self.source {
             Source::Key { access_key, secret } => sign(access_key, secret, None, now, lifetime),
             Source::Ready(token) => Ok(token.clone()),
-            Source::File(file) => file.read(),
+            Source::File(file) => {
+                let token = file.read()?;
+                match &self.app {
+                    // Records were checked against the peer it spoke for at first.
+                    Some(app) if app_claims(&token)? != *app => Err(Error::OtherPeer),
+                    _ => Ok(token),
+                }
+            }
         }
     }
 
@@ -252,6 +283,22 @@ fn place(get: &impl Fn(&str) -> Option<String>, part: &Part) -> Result<Option<Pl
         (None, Some(path)) => Ok(Some(Place::File(Named { path: path.into(), by: part.file_variable }))),
         (None, None) => Ok(None),
     }
+}
+
+/// Whom an app token speaks for, by its own words: whether it is genuine is for the API to say.
+fn app_claims(token: &SecretString) -> Result<AppClaims, Error> {
+    #[derive(Deserialize)]
+    struct Kind {
+        r#type: Option<String>,
+    }
+    let token = token.expose_secret();
+    let kind = jsonwebtoken::dangerous::insecure_decode_claims::<Kind>(token);
+    let kind = kind.map_err(|_| Error::NotAnAppToken("it cannot be read"))?;
+    if kind.r#type.as_deref() != Some("app") {
+        return Err(Error::NotAnAppToken("its type is not `app`"));
+    }
+    let claims = jsonwebtoken::dangerous::insecure_decode_claims::<AppClaims>(token);
+    claims.map_err(|_| Error::NotAnAppToken("it does not name a room and a role"))
 }
 
 /// The file for a part in a folder of credentials, if there is one.

@@ -46,6 +46,21 @@ pub enum Error {
     /// A token has characters that no header takes.
     #[error("use the token given: it holds white space or control characters")]
     NotAToken,
+    /// What should be an app token is none.
+    #[error("use the token of `HMS_APP_TOKEN`: {0}")]
+    NotAnAppToken(&'static str),
+    /// A file with an app token holds one for somebody else by now.
+    #[error("use the app token in the file: it speaks for another peer than before")]
+    OtherPeer,
+    /// There is a token, and it signs no other.
+    #[error("sign an app token: a ready management token signs nothing")]
+    CannotSign,
+    /// Nobody says whom a token is to speak for.
+    #[error("sign an app token: nobody says for which room and peer")]
+    NoClaims,
+    /// There is an app token, and nothing else.
+    #[error("find a management token: there is only one of a peer")]
+    OnlyAppToken,
     /// A token could not be signed.
     #[error("sign a token")]
     Sign(#[source] jsonwebtoken::errors::Error),
@@ -97,6 +112,15 @@ impl Error {
         Some(match self {
             Self::HalfAKey { missing, .. } => format!("set `{missing}` or `{missing}_FILE`"),
             Self::TwoPlaces(name) => format!("unset one of `{name}` and `{name}_FILE`"),
+            Self::CannotSign => {
+                "set HMS_ACCESS_KEY and HMS_SECRET, and unset HMS_MANAGEMENT_TOKEN; or set HMS_APP_TOKEN"
+                    .into()
+            }
+            Self::NotAnAppToken(_) => {
+                "`roompipe token app --room-id ID --role NAME` prints one; `roompipe token inspect` reads one"
+                    .into()
+            }
+            Self::OnlyAppToken => "set HMS_ACCESS_KEY and HMS_SECRET, or HMS_MANAGEMENT_TOKEN".into(),
             Self::PlainHttp { .. } => {
                 "use https; plain http carries a credential only to this machine".into()
             }
@@ -109,6 +133,8 @@ impl Error {
             | Self::EmptyFile { .. }
             | Self::TwoFiles { .. }
             | Self::NotAToken
+            | Self::OtherPeer
+            | Self::NoClaims
             | Self::Sign(_)
             | Self::Client(_) => return None,
         })

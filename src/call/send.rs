@@ -23,6 +23,7 @@ use super::verdict::{self, Observation, Verdict};
 use crate::exit::ExitCode;
 use crate::mapping::Request;
 use crate::outcome::Outcome;
+use crate::template::TokenKind;
 
 /// One call to make.
 #[derive(Clone, Copy)]
@@ -33,17 +34,23 @@ pub struct Call<'a> {
     pub rules: &'a dyn AnswerRules,
     /// Headers for this call only, besides those of the run.
     pub headers: &'a [Header],
-    /// It needs an app token for these claims, not a management token.
+    /// Whom its app token speaks for; nothing for a call that takes a management token.
     pub app: Option<&'a AppClaims>,
     /// An earlier run may have sent it, and never learnt what became of it.
     pub maybe_applied: bool,
 }
 
 impl<'a> Call<'a> {
-    /// A call that nobody has sent before, with a management token.
+    /// A call that nobody has sent before, with the token that its request needs.
     #[must_use]
     pub fn new(request: &'a Request, rules: &'a dyn AnswerRules) -> Self {
-        Self { request, rules, headers: &[], app: None, maybe_applied: false }
+        Self { request, rules, headers: &[], app: request.claims.as_deref(), maybe_applied: false }
+    }
+
+    /// True where it must never carry a management token.
+    pub(super) fn takes_app_token(&self) -> bool {
+        self.app.is_some()
+            || self.request.template.as_ref().is_some_and(|template| template.token == TokenKind::App)
     }
 
     /// The same, with the rules of the request's template.
@@ -201,7 +208,7 @@ impl<'a> Sending<'a> {
     /// Makes one attempt; the call holds its permit.
     async fn attempt<H: BeforeAttempt>(&mut self, hook: &mut H) -> Next {
         let sender = self.sender;
-        let bearer = if self.prepared.takes_token { sender.bearer(self.call.app) } else { Ok(None) };
+        let bearer = if self.prepared.takes_token { sender.bearer(&self.call) } else { Ok(None) };
         let bearer = match bearer {
             Ok(bearer) => bearer,
             Err(error) => {

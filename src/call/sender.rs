@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::answer::CallError;
 use super::backoff::Backoff;
 use super::client::{Client, Unsendable};
-use super::credentials::AppClaims;
 use super::error::Error;
 use super::health::Health;
 use super::hook::BeforeAttempt;
@@ -47,7 +46,7 @@ impl Sender {
         let tokens = settings.credentials.map(Tokens::new);
         if let Some(tokens) = &tokens {
             // A token that cannot be had is a matter of configuration now, and would be a failed run later.
-            tokens.current()?;
+            tokens.check()?;
         }
         Ok(Self {
             client,
@@ -128,11 +127,15 @@ impl Sender {
         self.stop.drain(Reason { exit, message: format!("failed to {error}"), hint: error.hint() });
     }
 
-    /// Gives the token for an attempt.
-    pub(super) fn bearer(&self, app: Option<&AppClaims>) -> Result<Option<Bearer>, Error> {
+    /// Gives the token for an attempt. A call that takes an app token goes with no other.
+    pub(super) fn bearer(&self, call: &Call<'_>) -> Result<Option<Bearer>, Error> {
         let Some(tokens) = &self.tokens else { return Ok(None) };
-        let app = app.map(|claims| tokens.app(claims)).transpose()?.flatten();
-        app.map_or_else(|| tokens.current(), Ok).map(Some)
+        match (call.takes_app_token(), call.app) {
+            (false, _) => tokens.management(),
+            (true, Some(claims)) => tokens.app(claims),
+            (true, None) => Err(Error::NoClaims),
+        }
+        .map(Some)
     }
 
     /// True where this is the token in use, and no later one.

@@ -1,8 +1,10 @@
-//! The token in use: minted once for all calls, renewed before it expires, replaced when the API refuses it.
+//! The tokens in use: one for all calls, and one for each peer in whose name others are made; minted once, renewed before
+//! they expire, replaced when the API refuses one.
 //!
 //! It knows no answer but its date, and never decides that a run must stop: it only says whether another token can
 //! be had.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +18,8 @@ use super::error::Error;
 
 /// A token is replaced when it has so long to live.
 const MARGIN: Duration = Duration::from_secs(60 * 60);
+/// So many app tokens are kept; who comes after them finds none and has its own minted.
+const MOST_APP_TOKENS: usize = 1_000;
 /// A `Date` has whole seconds and is some round trip old: smaller differences are no skew.
 const SKEW: Duration = Duration::from_secs(2);
 
@@ -30,6 +34,8 @@ pub(super) struct Tokens {
 #[derive(Debug, Default)]
 struct State {
     current: Option<Token>,
+    /// Signed with the clock and under the number of the current one.
+    apps: HashMap<AppClaims, Bearer>,
     /// How far this machine's clock is behind the server's, or ahead of it.
     behind: Duration,
     ahead: Duration,
@@ -75,25 +81,48 @@ impl Tokens {
         Self { credentials, clock: SystemTime::now, state: Mutex::default() }
     }
 
-    /// Returns the token in use, which is minted or read where there is none or it is about to expire.
-    pub(super) fn current(&self) -> Result<Bearer, Error> {
+    /// Makes sure that there is a token.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.current(&mut self.state(), (self.clock)()).map(drop)
+    }
+
+    /// Returns the management token in use.
+    pub(super) fn management(&self) -> Result<Bearer, Error> {
+        if self.credentials.app_claims().is_some() {
+            return Err(Error::OnlyAppToken);
+        }
+        self.current(&mut self.state(), (self.clock)())
+    }
+
+    /// Returns the app token for these claims: the ready one, or one that is signed and kept under the number of the token
+    /// in use, so that a refusal of either corrects the clock once for both.
+    pub(super) fn app(&self, claims: &AppClaims) -> Result<Bearer, Error> {
         let mut state = self.state();
         let now = (self.clock)();
+        let current = self.current(&mut state, now)?;
+        if let Some(ready_for) = self.credentials.app_claims() {
+            return if ready_for == claims { Ok(current) } else { Err(Error::NoClaims) };
+        }
+        if let Some(kept) = state.apps.get(claims) {
+            return Ok(kept.clone());
+        }
+        let token = self.credentials.app_token(claims, state.server_time(now), LIFETIME)?;
+        let bearer = Bearer::new(authorization(&token.ok_or(Error::CannotSign)?)?, current.number);
+        if state.apps.len() >= MOST_APP_TOKENS {
+            state.apps.clear();
+        }
+        state.apps.insert(claims.clone(), bearer.clone());
+        Ok(bearer)
+    }
+
+    /// The token in use, which is minted or read where there is none or it is about to expire.
+    fn current(&self, state: &mut State, now: SystemTime) -> Result<Bearer, Error> {
         if let Some(token) = &state.current
             && token.renew_at.is_none_or(|at| now < at)
         {
             return Ok(token.bearer.clone());
         }
-        self.replace(&mut state, now)
-    }
-
-    /// Returns an app token for these claims under the number of the token in use, so that a refusal of either
-    /// corrects the clock once for both; none where there is no key to sign with.
-    pub(super) fn app(&self, claims: &AppClaims) -> Result<Option<Bearer>, Error> {
-        let number = self.current()?.number;
-        let at = self.state().server_time((self.clock)());
-        let token = self.credentials.app_token(claims, at, LIFETIME)?;
-        token.map(|token| Ok(Bearer::new(authorization(&token)?, number))).transpose()
+        self.replace(state, now)
     }
 
     /// Returns the number of the token in use.
@@ -113,7 +142,7 @@ impl Tokens {
         match &self.credentials.source {
             Source::Ready(_) => return Ok(Renewal::None),
             Source::File(_) => {
-                let token = self.credentials.management_token(now, LIFETIME)?;
+                let token = self.credentials.issue(now, LIFETIME)?;
                 if authorization(&token)? == current.bearer.value {
                     return Ok(Renewal::None);
                 }
@@ -125,12 +154,13 @@ impl Tokens {
     }
 
     fn replace(&self, state: &mut State, now: SystemTime) -> Result<Bearer, Error> {
-        let token = self.credentials.management_token(state.server_time(now), LIFETIME)?;
+        let token = self.credentials.issue(state.server_time(now), LIFETIME)?;
         let number = state.current.as_ref().map_or(0, |token| token.bearer.number) + 1;
         let bearer = Bearer::new(authorization(&token)?, number);
         let mints = matches!(self.credentials.source, Source::Key { .. });
         let renew_at = mints.then(|| now + (LIFETIME - MARGIN));
         state.current = Some(Token { bearer: bearer.clone(), renew_at });
+        state.apps.clear();
         Ok(bearer)
     }
 
@@ -193,10 +223,10 @@ mod tests {
     #[test]
     fn one_token_serves_all_until_it_is_an_hour_from_its_end() {
         let mut tokens = key();
-        let first = tokens.current().unwrap();
-        assert_eq!(tokens.current().unwrap().value, first.value);
+        let first = tokens.management().unwrap();
+        assert_eq!(tokens.management().unwrap().value, first.value);
         tokens.clock = next_day;
-        let second = tokens.current().unwrap();
+        let second = tokens.management().unwrap();
         assert_eq!((first.number, second.number), (1, 2));
         assert!(claim(&second, "exp") > claim(&first, "exp"));
     }
@@ -204,7 +234,7 @@ mod tests {
     #[test]
     fn a_refused_token_is_replaced_once_for_all_who_used_it() {
         let tokens = key();
-        let first = tokens.current().unwrap();
+        let first = tokens.management().unwrap();
         for _ in 0..5 {
             assert_eq!(tokens.refused(first.number, None).unwrap(), Renewal::Another);
         }
@@ -216,28 +246,81 @@ mod tests {
         let hour = Duration::from_secs(3600);
         for date in [noon() + hour, noon() - hour] {
             let tokens = key();
-            let first = tokens.current().unwrap();
+            let first = tokens.management().unwrap();
             tokens.refused(first.number, Some(date)).unwrap();
-            let iat = UNIX_EPOCH + Duration::from_secs(claim(&tokens.current().unwrap(), "iat"));
+            let iat = UNIX_EPOCH + Duration::from_secs(claim(&tokens.management().unwrap(), "iat"));
             assert_eq!(iat, date - Duration::from_secs(60));
         }
+    }
+
+    fn peer(room_id: &str) -> AppClaims {
+        AppClaims { room_id: room_id.into(), role: "host".into(), user_id: None }
     }
 
     #[test]
     fn an_app_token_shares_number_and_clock() {
         let tokens = key();
-        let claims = AppClaims { room_id: "r".into(), role: "host".into(), user_id: None };
-        let first = tokens.app(&claims).unwrap().unwrap();
+        let first = tokens.app(&peer("r")).unwrap();
         tokens.refused(first.number, Some(noon() + Duration::from_secs(600))).unwrap();
-        let second = tokens.app(&claims).unwrap().unwrap();
+        let second = tokens.app(&peer("r")).unwrap();
         assert_eq!((first.number, second.number), (1, 2));
         assert_eq!(claim(&second, "iat") - claim(&first, "iat"), 600);
     }
 
     #[test]
+    fn each_peer_has_one_app_token_until_all_are_renewed() {
+        let mut tokens = key();
+        let [first, other] = ["r1", "r2"].map(|room| tokens.app(&peer(room)).unwrap());
+        assert_ne!(first.value, other.value);
+        assert_eq!(tokens.app(&peer("r1")).unwrap().value, first.value);
+        tokens.clock = next_day;
+        let second = tokens.app(&peer("r1")).unwrap();
+        assert!(claim(&second, "exp") > claim(&first, "exp"));
+        // However many peers there are, no more than so many tokens are kept.
+        for room in 0..3 * MOST_APP_TOKENS {
+            tokens.app(&peer(&room.to_string())).unwrap();
+            assert!(tokens.state().apps.len() <= MOST_APP_TOKENS);
+        }
+    }
+
+    #[test]
+    fn a_management_token_is_no_app_token_and_the_other_way_round() {
+        let management = Tokens::new(Credentials::token("a.b.c".into()));
+        assert!(matches!(management.app(&peer("r1")), Err(Error::CannotSign)));
+        let signed = key().app(&peer("r1")).unwrap();
+        let ready = signed.value.to_str().unwrap().trim_start_matches("Bearer ").to_owned();
+        let get = |name: &str| (name == "HMS_APP_TOKEN").then(|| ready.clone());
+        let tokens = Tokens::new(Credentials::app_from_environment(get).unwrap().unwrap());
+        tokens.check().unwrap();
+        assert_eq!(tokens.app(&peer("r1")).unwrap().value, signed.value);
+        assert!(matches!(tokens.app(&peer("r2")), Err(Error::NoClaims)));
+        assert!(matches!(tokens.management(), Err(Error::OnlyAppToken)));
+        assert_eq!(tokens.refused(tokens.number(), None).unwrap(), Renewal::None);
+    }
+
+    #[test]
+    fn a_file_with_an_app_token_goes_on_for_the_same_peer_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let write = |peer: &AppClaims| {
+            let signed = key().app(peer).unwrap();
+            std::fs::write(&path, signed.value.to_str().unwrap().trim_start_matches("Bearer ")).unwrap();
+        };
+        write(&peer("r1"));
+        let get = |name: &str| (name == "HMS_APP_TOKEN_FILE").then(|| path.display().to_string());
+        let tokens = Tokens::new(Credentials::app_from_environment(get).unwrap().unwrap());
+        let first = tokens.app(&peer("r1")).unwrap();
+        assert_eq!(tokens.refused(first.number, None).unwrap(), Renewal::None);
+        write(&peer("r1"));
+        assert_eq!(tokens.refused(first.number, None).unwrap(), Renewal::Another);
+        write(&peer("r2"));
+        assert!(matches!(tokens.refused(2, None), Err(Error::OtherPeer)));
+    }
+
+    #[test]
     fn a_ready_token_has_no_successor() {
         let tokens = Tokens::new(Credentials::token("a.b.c".into()));
-        let number = tokens.current().unwrap().number;
+        let number = tokens.management().unwrap().number;
         assert_eq!(tokens.refused(number, None).unwrap(), Renewal::None);
     }
 
@@ -247,11 +330,11 @@ mod tests {
         let path = folder.path().join("token");
         std::fs::write(&path, "first\n").unwrap();
         let tokens = Tokens::new(Credentials::token_file(&path));
-        let number = tokens.current().unwrap().number;
+        let number = tokens.management().unwrap().number;
         assert_eq!(tokens.refused(number, None).unwrap(), Renewal::None);
         std::fs::write(&path, "second").unwrap();
         assert_eq!(tokens.refused(number, None).unwrap(), Renewal::Another);
-        assert_eq!(tokens.current().unwrap().value, "Bearer second");
+        assert_eq!(tokens.management().unwrap().value, "Bearer second");
         std::fs::remove_file(&path).unwrap();
         assert!(tokens.refused(tokens.number(), None).is_err());
     }
@@ -260,10 +343,10 @@ mod tests {
     fn a_value_that_is_no_token_is_refused_and_never_shown() {
         for text in ["", "two words", "line\nbreak", "ümlaut"] {
             let tokens = Tokens::new(Credentials::token(text.into()));
-            assert!(matches!(tokens.current(), Err(Error::NotAToken)), "{text:?}");
+            assert!(matches!(tokens.management(), Err(Error::NotAToken)), "{text:?}");
         }
         let tokens = Tokens::new(Credentials::token("a.b.c".into()));
-        tokens.current().unwrap();
+        tokens.management().unwrap();
         assert!(!format!("{tokens:?}").contains("a.b.c"));
     }
 }

@@ -185,6 +185,7 @@ fn origin(field: &Field) -> String {
     match field.place {
         Place::Path => text.push_str(", in the path"),
         Place::Query => text.push_str(", in the query"),
+        Place::Token => text.push_str(", in the app token"),
         Place::Body => {}
     }
     match &field.turned {

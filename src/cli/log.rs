@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer as FormatWriter;
@@ -20,6 +20,26 @@ static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// Names the bar on the terminal, or says that it is gone.
 pub(super) fn set_bar(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
+
+/// The bar is not drawn until this is dropped.
+pub(super) struct NoBar(Option<ProgressBar>);
+
+/// Keeps the bar from being drawn over something else. What is drawn of it already stays.
+pub(super) fn without_bar() -> NoBar {
+    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(bar) = &bar {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    NoBar(bar)
+}
+
+impl Drop for NoBar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
 }
 
 /// True where a person may be looking.

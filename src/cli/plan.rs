@@ -111,8 +111,7 @@ fn prepare(arguments: &Arguments, base_url: &str) -> Result<(Plan, Option<Differ
     let emulator = call.target.emulator;
     let meaning = setup::meaning(call, base_url)?;
     let headers = wire::headers(&call.manual)?;
-    let url = meaning.endpoint.url().clone();
-    let needs_token = wire::needs_token(&call.target, base_url, &url, &headers);
+    let needs_token = wire::needs_token(&call.target, base_url, meaning.endpoint.url(), &headers);
     setup::reconciler(&meaning, base_url)?;
     let Meaning { endpoint, catalog, paths } = meaning;
     let templates: Vec<_> = endpoint.may_call().cloned().collect();
@@ -127,9 +126,9 @@ fn prepare(arguments: &Arguments, base_url: &str) -> Result<(Plan, Option<Differ
     let lane_is_own = matches!(order, Order::Template);
     let mapping = setup::mapping(call, endpoint, order, ledger.key.as_ref())?;
     let authority = match (needs_token, arguments.diff) {
-        (true, true) => wire::authority(&call.target, base_url, &url, &headers)?,
+        (true, true) => wire::authority(&call.target, base_url, mapping.endpoint(), &headers)?,
         (true, false) if !emulator => {
-            wire::found_credentials(call.target.credential.as_deref())?.map(Authority::from)
+            wire::found_for(mapping.endpoint(), call.target.credential.as_deref())?.map(Authority::from)
         }
         _ => None,
     };

@@ -206,11 +206,10 @@ impl Aim {
     fn afresh(given: &Given, base_url: &str, headers: &[GivenHeader]) -> Result<Self, Failure> {
         let meaning = setup::meaning(&given.call, base_url)?;
         let endpoint = meaning.endpoint.name().to_owned();
-        let url = meaning.endpoint.url().clone();
         let reconciler = setup::reconciler(&meaning, base_url)?;
         let order = setup::order(&given.delivery);
         let mapping = setup::mapping(&given.call, meaning.endpoint, order, None)?;
-        let authority = wire::authority(&given.call.target, base_url, &url, headers)?;
+        let authority = wire::authority(&given.call.target, base_url, mapping.endpoint(), headers)?;
         Ok(Self { again: Again::Mapped(Box::new(mapping)), endpoint, authority, reconciler })
     }
 

@@ -57,7 +57,6 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     let meaning = setup::meaning(&arguments.call, &base_url)?;
     let endpoint = meaning.endpoint.name().to_owned();
     let headers = wire::headers(&arguments.call.manual)?;
-    let url = meaning.endpoint.url().clone();
     let reconciler = setup::reconciler(&meaning, &base_url)?;
     let mapping = setup::mapping(
         &arguments.call,
@@ -65,7 +64,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         setup::order(&arguments.delivery),
         arguments.ledger.key.as_ref(),
     )?;
-    let authority = wire::authority(&arguments.call.target, &base_url, &url, &headers)?;
+    let authority = wire::authority(&arguments.call.target, &base_url, mapping.endpoint(), &headers)?;
     let ledger_path = arguments.ledger.ledger.as_deref();
     let credentials = authority.as_ref().map(|authority| &authority.credentials);
     let pins = book::pins(&arguments.ledger, &base_url, &mapping, credentials);

@@ -14,6 +14,7 @@ use crate::template::{Catalog, Effect, EndpointTemplate};
 use super::arguments::{CallArguments, DeliveryArguments, EffectWord, EmptyCell, InputFormat};
 use super::batch::BatchArguments;
 use super::failure::Failure;
+use super::wire;
 
 /// The API's address (`api-reference` pages: "All v2 endpoints share this base").
 const BASE_URL: &str = "https://api.100ms.live/v2";
@@ -200,6 +201,7 @@ pub(super) fn mapping(
     key: Option<&String>,
 ) -> Result<Mapping, Failure> {
     let given = &arguments.mapping;
+    let app_token = wire::app_token(&endpoint, arguments)?;
     let options = mapping::Options {
         map: given.map.clone(),
         set: given.set.clone(),
@@ -218,6 +220,7 @@ pub(super) fn mapping(
         order,
         key: key.cloned(),
         batch: arguments.batch.options(),
+        app_token,
     };
     Mapping::compile(&options, endpoint)
         .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))

@@ -141,12 +141,12 @@ impl Bench {
         };
         let meaning = setup::aim(&arguments.call, &base_url)?;
         let given = wire::headers(&arguments.call.manual)?;
-        let (target, url) = (&arguments.call.target, meaning.endpoint.url().clone());
-        let needs_token = wire::needs_token(target, &base_url, &url, &given);
+        let target = &arguments.call.target;
+        let needs_token = wire::needs_token(target, &base_url, meaning.endpoint.url(), &given);
         let reconciler = setup::reconciler(&meaning, &base_url)?;
         let order = setup::order(&arguments.delivery);
         let mapping = setup::mapping(&arguments.call, meaning.endpoint, order, None)?;
-        let authority = wire::authority(target, &base_url, &url, &given)?;
+        let authority = wire::authority(target, &base_url, mapping.endpoint(), &given)?;
         let stop = Stop::new();
         let wire = wire::Wire { base_url, authority, headers: given.clone(), emulator: bound.is_some() };
         let settings = wire.settings(&arguments.call, &arguments.delivery, &stop)?;

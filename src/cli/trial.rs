@@ -4,6 +4,7 @@
 //! It sends nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -101,12 +102,13 @@ impl Trial {
             return Err(Failure::usage(text).into());
         }
         let address = mapping.address(record, looked, notes);
-        let (method, url) = address.map_err(|invalid| Untried::Invalid((0, 1), invalid))?;
+        let (method, url, claims) = address.map_err(|invalid| Untried::Invalid((0, 1), invalid))?;
         let recorded = Recorded {
             endpoint: mapping.endpoint().name(),
             method: method.as_str(),
             url: &url,
             body: Some(text.trim_ascii().to_vec().into()),
+            claims: claims.map(Arc::new),
         };
         let request = recorded.request(|_| template.cloned());
         let request = request.map_err(|invalid| Untried::Invalid((0, 1), invalid))?;
@@ -148,6 +150,7 @@ impl Trial {
             method: self.request.method.as_str(),
             url: &self.request.url,
             body: Some(Bytes::from(value.to_string())),
+            claims: self.request.claims.clone(),
         };
         let request = recorded.request(|_| self.request.template.clone());
         request.map_err(|invalid| invalid.problems.iter().map(told).collect())

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::call::{self, Credentials, Header, Proxy, Rate, Retry, Stop};
 use crate::emulator::{DEMO_ACCESS_KEY, DEMO_SECRET};
-use crate::mapping::UrlPattern;
+use crate::mapping::{AppToken, Endpoint, UrlPattern};
 
 use super::arguments::{CallArguments, DeliveryArguments, ManualArguments, RetryWord, TargetArguments};
 use super::credential;
@@ -145,13 +145,14 @@ fn is_at_home(base_url: &str, url: &UrlPattern) -> bool {
     UrlPattern::parse(base_url).is_ok_and(|base| base.has_origin_of(url))
 }
 
-/// The authority for calls of `url`; nothing where they need none of ours.
+/// The authority for calls of an endpoint; nothing where they need none of ours.
 pub(super) fn authority(
     target: &TargetArguments,
     base_url: &str,
-    url: &UrlPattern,
+    endpoint: &Endpoint,
     headers: &[GivenHeader],
 ) -> Result<Option<Authority>, Failure> {
+    let url = endpoint.url();
     let named = target.credential.as_deref();
     if let (Some(name), true) = (credential::on_purpose(named), is_authorized(headers)) {
         return Err(Failure::configuration(format!(
@@ -169,7 +170,10 @@ pub(super) fn authority(
         }
         return Ok(None);
     }
-    let credentials = credentials(named, target.emulator)?;
+    let credentials = match endpoint.takes_app_token() {
+        true => app_credentials(named, target.emulator)?,
+        false => credentials(named, target.emulator)?,
+    };
     Ok(Some(Authority { credentials, elsewhere: (!at_home).then(|| url.origin().to_owned()) }))
 }
 
@@ -188,9 +192,58 @@ pub(super) fn credentials(named: Option<&str>, emulator: bool) -> Result<Credent
     found_credentials(named)?.ok_or_else(no_credentials)
 }
 
-/// The credential that is named, else what the environment offers. A variable that is empty names none.
+/// The same for calls that take app tokens: what signs them, or a ready one.
+fn app_credentials(named: Option<&str>, emulator: bool) -> Result<Credentials, Failure> {
+    if !emulator && let Some(ready) = ready_app_token(named)? {
+        return Ok(ready);
+    }
+    let found = credentials(named, emulator).map_err(|failure| Failure {
+        // A ready management token would not do.
+        message: failure.message.replace("HMS_MANAGEMENT_TOKEN", "HMS_APP_TOKEN"),
+        ..failure
+    })?;
+    match found.signs() {
+        true => Ok(found),
+        false => Err(refused(&call::Error::CannotSign, call::Error::CannotSign.hint())),
+    }
+}
+
+/// A ready app token, unless a credential is named, which goes first. It goes before a key pair: it is what somebody chose
+/// by hand.
+fn ready_app_token(named: Option<&str>) -> Result<Option<Credentials>, Failure> {
+    if is_named(named).is_some() {
+        return Ok(None);
+    }
+    Credentials::app_from_environment(|name| std::env::var(name).ok())
+        .map_err(|error| refused(&error, error.hint()))
+}
+
+/// Who says whom the app tokens of an endpoint's calls speak for.
+pub(super) fn app_token(endpoint: &Endpoint, arguments: &CallArguments) -> Result<AppToken, Failure> {
+    if !endpoint.takes_app_token() || arguments.target.emulator {
+        return Ok(AppToken::Record);
+    }
+    if is_authorized(&headers(&arguments.manual)?) {
+        return Ok(AppToken::Elsewhere);
+    }
+    let ready = ready_app_token(arguments.target.credential.as_deref())?;
+    Ok(ready.and_then(|ready| ready.app_claims().cloned()).map_or(AppToken::Record, AppToken::Ready))
+}
+
+/// What there is for calls of an endpoint, if there is anything.
+pub(super) fn found_for(endpoint: &Endpoint, named: Option<&str>) -> Result<Option<Credentials>, Failure> {
+    let ready = if endpoint.takes_app_token() { ready_app_token(named)? } else { None };
+    ready.map_or_else(|| found_credentials(named), |ready| Ok(Some(ready)))
+}
+
+/// A variable that is empty names no credential.
+fn is_named(named: Option<&str>) -> Option<&str> {
+    named.filter(|name| !name.is_empty() || credential::is_typed())
+}
+
+/// The credential that is named, else what the environment offers.
 pub(super) fn found_credentials(named: Option<&str>) -> Result<Option<Credentials>, Failure> {
-    match named.filter(|name| !name.is_empty() || credential::is_typed()) {
+    match is_named(named) {
         Some(name) => credential::named(name).map(Some),
         None => Credentials::from_environment(|name| std::env::var(name).ok())
             .map_err(|error| refused(&error, error.hint())),

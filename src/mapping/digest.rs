@@ -9,7 +9,8 @@ use super::address::path_and_query;
 use super::{Assignment, Empty, Options, Request, Source};
 
 impl Request {
-    /// The first 16 bytes of the SHA-256 of what the request asks for: method, path, query, body.
+    /// The first 16 bytes of the SHA-256 of what the request asks for: method, path, query, body, and whom its app token
+    /// speaks for.
     ///
     /// The order of an object's members and of query parameters with different names does not count; the digits of a
     /// number and the order of a list do. Where the API is does not count.
@@ -27,6 +28,13 @@ impl Request {
             match sorted(body) {
                 Some(text) => part(&mut hash, &text),
                 None => part(&mut hash, body),
+            }
+        }
+        if let Some(claims) = &self.claims {
+            part(&mut hash, b"app token");
+            for (name, value) in claims.members() {
+                part(&mut hash, name.as_bytes());
+                part(&mut hash, value.as_str().unwrap_or_default().as_bytes());
             }
         }
         let mut short = [0; 16];

@@ -1,4 +1,4 @@
-//! The values a record gives, placed in path, query and body, before the endpoint's rules are applied.
+//! The values a record gives, placed in path, query, token and body, before the endpoint's rules are applied.
 //!
 //! It knows where a value came from, and so whether it is coerced and what an empty one means.
 
@@ -48,6 +48,8 @@ pub(super) struct Draft<'e> {
     infer_types: bool,
     pub(super) path: Map<String, Value>,
     pub(super) query: Map<String, Value>,
+    /// What the app token is made of.
+    pub(super) token: Map<String, Value>,
     pub(super) body: Map<String, Value>,
     /// Fields that came empty although that changes their meaning, and what is wrong with that.
     pub(super) blank: BTreeMap<String, Problem>,
@@ -65,6 +67,7 @@ impl<'e> Draft<'e> {
             infer_types,
             path: Map::new(),
             query: Map::new(),
+            token: Map::new(),
             body: Map::new(),
             blank: BTreeMap::new(),
         }
@@ -141,6 +144,7 @@ impl<'e> Draft<'e> {
         let into = match target.place {
             Place::Path => &mut self.path,
             Place::Query => &mut self.query,
+            Place::Token => &mut self.token,
             Place::Body => &mut self.body,
         };
         target.put(into, value).map_err(|at| Problem {

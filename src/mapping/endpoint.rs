@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::template::{Effect, EndpointTemplate, FanOut, Place, Problem, Route, Shape};
+use crate::template::{Effect, EndpointTemplate, FanOut, Place, Problem, Route, Shape, TokenKind};
 
 use super::Request;
 use super::confine::{PatternError, UrlPattern};
@@ -129,6 +129,21 @@ impl Endpoint {
             EndpointKind::Template { own, routed } => {
                 effects(&own.template) || routed.as_ref().is_some_and(|aim| effects(&aim.template))
             }
+        }
+    }
+
+    /// True where its own calls need a token that speaks for one peer.
+    #[must_use]
+    pub fn takes_app_token(&self) -> bool {
+        self.may_call().next().is_some_and(|template| template.token == TokenKind::App)
+    }
+
+    /// The id of the template of a manual call, where that needs to know whom a token speaks for: the body has what is in
+    /// the record.
+    pub(super) fn lacks_claims(&self) -> Option<&str> {
+        match &self.kind {
+            EndpointKind::Manual { known: Some(known), .. } if self.takes_app_token() => Some(&known.id),
+            _ => None,
         }
     }
 

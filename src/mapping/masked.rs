@@ -52,6 +52,14 @@ pub(super) fn check_url<'v>(
     Err(refused(&field.unwrap_or_else(|| "url".to_owned())))
 }
 
+/// Checks texts that go elsewhere.
+///
+/// # Errors
+/// One is a masked value.
+pub(super) fn check_values(values: &Map<String, Value>) -> Result<(), Invalid> {
+    masked_member(values).map_or(Ok(()), |field| Err(refused(&field)))
+}
+
 fn refused(field: &str) -> Invalid {
     Invalid::fields(vec![Problem {
         field: field.to_owned(),

@@ -6,6 +6,7 @@
 
 mod address;
 mod batch;
+mod claims;
 mod coerce;
 mod confine;
 mod digest;
@@ -25,13 +26,14 @@ mod target;
 mod trace;
 
 pub use batch::{BatchOptions, Batching, Collector, Group, Place as BatchPlace};
+pub use claims::{AppClaims, AppToken};
 pub use confine::{PatternError, UrlPattern};
 pub use endpoint::Endpoint;
 pub use invalid::Invalid;
 pub use look::Looked;
 pub use notes::{LeftOut, Notes};
 pub use options::{Empty, Error, Options, Order};
-pub use recorded::Recorded;
+pub use recorded::{Recorded, no_claims};
 pub use request::Request;
 pub use trace::{CallTrace, Field, Omitted, Origin, Trace, Turned, Why};
 
@@ -62,6 +64,7 @@ pub struct Mapping {
     strict: bool,
     empty: Empty,
     infer_types: bool,
+    app_token: AppToken,
     order: OrderRule,
     batching: Option<Arc<Batching>>,
     batch_by: Option<Program>,
@@ -174,7 +177,8 @@ impl Mapping {
         Ok(Mapped::Calls(calls))
     }
 
-    /// Method and URL of a record's call whose body comes from elsewhere; what the record says of the body does not count.
+    /// Method and URL of a record's call whose body comes from elsewhere, and whom its app token speaks for; what the record
+    /// says of the body does not count.
     ///
     /// # Errors
     /// No URL can be made of the record.
@@ -183,7 +187,7 @@ impl Mapping {
         record: &Record,
         looked: Looked,
         notes: &mut Notes,
-    ) -> Result<(http::Method, String), Invalid> {
+    ) -> Result<(http::Method, String, Option<AppClaims>), Invalid> {
         self.address_of(&self.drafted(record, looked, notes, None)?.draft)
     }
 

@@ -9,6 +9,7 @@ use crate::jq::{self, CompileError, Program};
 use crate::template::Place;
 
 use super::batch::{BatchOptions, Batching};
+use super::claims::AppToken;
 use super::coerce;
 use super::endpoint::Endpoint;
 use super::expression::Expression;
@@ -45,6 +46,8 @@ pub struct Options {
     pub order: Order,
     /// How several records share a call; nothing where each makes its own.
     pub batch: Option<BatchOptions>,
+    /// Who says whom an app token speaks for, where calls need one.
+    pub app_token: AppToken,
 }
 
 /// The meaning of an empty CSV cell.
@@ -169,6 +172,12 @@ pub enum Error {
         /// What is wrong with them.
         why: String,
     },
+    /// A call by hand, of which nobody says whom its token speaks for.
+    #[error("{id} takes an app token, and a call by hand does not say for whom it is to be signed")]
+    NoClaims {
+        /// The template whose call it is.
+        id: String,
+    },
     /// Other properties, and no object to put them in.
     #[error("`--batch-props` stands beside a property, and `--batch-as` names none")]
     PropsAlone,
@@ -197,6 +206,9 @@ impl Error {
             Self::BatchProps { .. } => {
                 Some("write it as in `--batch-props '{\"source\":\"etl\"}'`".to_owned())
             }
+            Self::NoClaims { id } => Some(format!(
+                "`{id}` takes room, role and user from the record; HMS_APP_TOKEN holds a ready token"
+            )),
             Self::PropsAlone => Some("`--batch-as property:NAME` puts the records into one".to_owned()),
             Self::NoColumn { columns, endpoint, .. } => Some(match columns.find([';', '\t', '|']) {
                 Some(at) => {
@@ -224,6 +236,9 @@ impl Mapping {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn compile(options: &Options, endpoint: Endpoint) -> Result<Self, Error> {
+        if let Some(id) = endpoint.lacks_claims().filter(|_| options.app_token == AppToken::Record) {
+            return Err(Error::NoClaims { id: id.to_owned() });
+        }
         let mut assignments =
             Vec::with_capacity(options.map.len() + options.values.len() + options.set.len());
         for text in &options.map {
@@ -276,6 +291,7 @@ impl Mapping {
             strict: options.strict,
             empty: options.empty,
             infer_types: options.infer_types,
+            app_token: options.app_token.clone(),
             order,
             batching: batching.map(Arc::new),
             batch_by,

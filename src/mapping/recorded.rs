@@ -8,8 +8,9 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use crate::template::{EndpointTemplate, Place, Problem};
+use crate::template::{EndpointTemplate, Place, Problem, TokenKind};
 
+use super::claims::AppClaims;
 use super::confine::UrlPattern;
 use super::endpoint::effect_of_method;
 use super::invalid::Invalid;
@@ -27,6 +28,8 @@ pub struct Recorded<'l> {
     pub url: &'l str,
     /// JSON text, or nothing for a call without a body.
     pub body: Option<Bytes>,
+    /// Whom its app token spoke for. No letter holds that.
+    pub claims: Option<Arc<AppClaims>>,
 }
 
 impl Recorded<'_> {
@@ -51,6 +54,10 @@ impl Recorded<'_> {
                 "`--templates DIR` brings templates of your own",
             ));
         }
+        if self.claims.is_none() && template.as_ref().is_some_and(|template| template.token == TokenKind::App)
+        {
+            return Err(no_claims());
+        }
         let method = self.method()?;
         self.check_url()?;
         let value: Option<Value> = self.body.as_ref().and_then(|body| serde_json::from_slice(body).ok());
@@ -62,12 +69,17 @@ impl Recorded<'_> {
             body: self.body.clone(),
             lane: None,
             group: None,
+            claims: self.claims.clone(),
             template,
         };
         if let Some(template) = request.template.clone() {
             let [path, query] = self.values(&template, &request.method)?;
             if template.needs_request_value() {
-                judge(&mut request_value(path, query, value), &template, &mut request);
+                judge(
+                    &mut request_value(path, query, value, self.claims.as_deref()),
+                    &template,
+                    &mut request,
+                );
             }
         }
         Ok(request)
@@ -131,6 +143,18 @@ impl Recorded<'_> {
             *value = coerce::cell(value.take(), shape, false);
         }
         Ok([path, query])
+    }
+}
+
+/// A call whose token says for which room it is, and nothing else does.
+#[must_use]
+pub fn no_claims() -> Invalid {
+    let message = "the call takes an app token, and a recorded request does not say for which room and peer";
+    Invalid {
+        code: "app_token",
+        message: message.to_owned(),
+        hint: Some(AFRESH.to_owned()),
+        problems: Vec::new(),
     }
 }
 

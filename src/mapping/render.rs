@@ -12,6 +12,7 @@ use crate::template::{
     BodyKind, EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, Shape, attribute,
 };
 
+use super::claims::{self, AppClaims, AppToken};
 use super::confine::UrlPattern;
 use super::draft::Draft;
 use super::endpoint::{Aim, EndpointKind, effect_of_method};
@@ -57,14 +58,29 @@ impl Mapping {
     }
 
     /// Method and URL of a call whose body comes from elsewhere. Where the endpoint routes some calls, it is not asked.
-    pub(super) fn address_of(&self, draft: &Draft<'_>) -> Result<(http::Method, String), Invalid> {
+    pub(super) fn address_of(
+        &self,
+        draft: &Draft<'_>,
+    ) -> Result<(http::Method, String, Option<AppClaims>), Invalid> {
         match &self.endpoint.kind {
-            EndpointKind::Manual { method, url, .. } => Ok((method.clone(), manual_url(url, draft)?)),
+            EndpointKind::Manual { method, url, .. } => {
+                Ok((method.clone(), manual_url(url, draft)?, self.ready_claims().cloned()))
+            }
             EndpointKind::Template { own, .. } => {
                 let render = Render { mapping: self, draft, own, routed: None };
-                let (_, _, url) = render.url(own, Vec::new())?;
-                Ok((own.template.method.clone(), url))
+                let (claims, problems) = render.claims(own);
+                let (_, _, url) = render.url(own, problems)?;
+                claims::check_unmasked(claims.as_ref())?;
+                Ok((own.template.method.clone(), url, claims))
             }
+        }
+    }
+
+    /// Whom the token of a manual call speaks for: the one that is there already.
+    fn ready_claims(&self) -> Option<&AppClaims> {
+        match &self.app_token {
+            AppToken::Ready(claims) if self.endpoint.takes_app_token() => Some(claims),
+            _ => None,
         }
     }
 
@@ -87,13 +103,16 @@ impl Mapping {
                 effect: known.as_ref().map_or_else(|| effect_of_method(method), |known| known.effect),
                 lane: None,
                 group: None,
+                claims: self.ready_claims().cloned().map(Arc::new),
                 template: known.clone(),
             };
             if let Some(template) = known {
                 let (path, query) = address::path_and_query(&request.url);
                 let path = address::path_values(&template.path, path).unwrap_or_default();
                 let query = address::query_values(query);
-                judge(&mut request_value(path, query, body), template, &mut request);
+                let claims = request.claims.clone();
+                let mut value = request_value(path, query, body, claims.as_deref());
+                judge(&mut value, template, &mut request);
             }
             // The user's word wins in both directions.
             request.effect = given.unwrap_or(request.effect);
@@ -183,7 +202,8 @@ impl Render<'_> {
     /// Where the call goes: the template itself, or the one it routes to.
     fn aim(&self, body: &Value) -> Result<&Aim, Vec<Problem>> {
         let Some(routed) = self.routed else { return Ok(self.own) };
-        let value = request_value(self.draft.path.clone(), self.draft.query.clone(), Some(body.clone()));
+        let (path, query) = (self.draft.path.clone(), self.draft.query.clone());
+        let value = request_value(path, query, Some(body.clone()), None);
         match self.own.template.route_of(&value) {
             Ok(Some(_)) => Ok(routed),
             Ok(None) => Ok(self.own),
@@ -224,7 +244,10 @@ impl Render<'_> {
         if let Some(spec) = &template.body {
             drop_nulls(&mut body, &spec.shape);
         }
-        let (path, query, url) = self.url(aim, template.check(Place::Body, &body))?;
+        let (claims, mut problems) = self.claims(aim);
+        problems.extend(template.check(Place::Body, &body));
+        let (path, query, url) = self.url(aim, problems)?;
+        claims::check_unmasked(claims.as_ref())?;
         let sent = template.body.is_some() || template.method == http::Method::POST;
         let text = sent.then(|| masked::fixed(&body)).transpose()?;
         let mut request = Request {
@@ -234,26 +257,38 @@ impl Render<'_> {
             effect: template.effect,
             lane: None,
             group: None,
+            claims: claims.map(Arc::new),
             template: Some(Arc::clone(template)),
         };
         if template.needs_request_value() {
             let object = |value: Value| if let Value::Object(map) = value { map } else { Map::new() };
-            judge(&mut request_value(object(path), object(query), Some(body)), template, &mut request);
+            let claims = request.claims.clone();
+            let mut value = request_value(object(path), object(query), Some(body), claims.as_deref());
+            judge(&mut value, template, &mut request);
         }
         Ok(request)
     }
 
-    /// Path and query parameters, and the URL they make; `problems` are those of the body.
+    /// Whom the call's app token speaks for, and what is wrong with that.
+    fn claims(&self, aim: &Aim) -> (Option<AppClaims>, Vec<Problem>) {
+        match claims::of_call(&aim.template, self.draft, &self.mapping.app_token) {
+            Ok(claims) => (claims, Vec::new()),
+            Err(problems) => (None, problems),
+        }
+    }
+
+    /// Path and query parameters, and the URL they make; `problems` are those of token and body.
     fn url(&self, aim: &Aim, problems: Vec<Problem>) -> Result<(Value, Value, String), Invalid> {
         let template = &aim.template;
         let (mut path, mut query) = (self.draft.path.clone(), self.draft.query.clone());
         drop_null_parameters(&mut path, template);
         drop_null_parameters(&mut query, template);
         let (path, query) = (Value::Object(path), Value::Object(query));
-        let of_body = problems;
-        let mut problems = template.check(Place::Path, &as_texts(&path));
+        let others = problems;
+        let texts = path.as_object().map(as_texts).unwrap_or_default();
+        let mut problems = template.check(Place::Path, &Value::Object(texts));
         problems.extend(template.check(Place::Query, &query));
-        problems.extend(of_body);
+        problems.extend(others);
         let rendered = aim.url.render(|name| path.get(name), query.as_object().unwrap_or(&Map::new()));
         let url = match rendered {
             Ok(url) if problems.is_empty() => url,
@@ -290,17 +325,20 @@ pub(super) fn judge(value: &mut jq::Val, template: &EndpointTemplate, request: &
     request.lane = template.order_of(value);
 }
 
-/// What conditions look at: `{path, query, body}`.
+/// What conditions look at: `{path, query, body}`, and `token` where that is an app token.
 pub(super) fn request_value(
     path: Map<String, Value>,
     query: Map<String, Value>,
     body: Option<Value>,
+    claims: Option<&AppClaims>,
 ) -> jq::Val {
-    jq::from_json_owned(Value::Object(Map::from_iter([
+    let mut value = Map::from_iter([
         ("path".to_owned(), Value::Object(path)),
         ("query".to_owned(), Value::Object(query)),
         ("body".to_owned(), body.unwrap_or(Value::Null)),
-    ])))
+    ]);
+    value.extend(claims.map(|claims| ("token".to_owned(), Value::Object(claims.members()))));
+    jq::from_json_owned(Value::Object(value))
 }
 
 /// The object of a body, or those of a list.
@@ -350,12 +388,12 @@ fn drop_null_parameters(values: &mut Map<String, Value>, template: &EndpointTemp
     });
 }
 
-/// Path parameters are texts on the wire: a number from JSON stands for its digits.
-fn as_texts(path: &Value) -> Value {
+/// Values that are texts on the wire: a number from JSON stands for its digits.
+pub(super) fn as_texts(values: &Map<String, Value>) -> Map<String, Value> {
     let text = |value: &Value| match value {
         Value::Number(number) => Value::String(number.to_string()),
         Value::Bool(flag) => Value::String(flag.to_string()),
         other => other.clone(),
     };
-    path.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
+    values.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }

@@ -12,6 +12,7 @@ use crate::jq;
 use crate::template::{Effect, EndpointTemplate};
 
 use super::address;
+use super::claims::AppClaims;
 use super::endpoint::effect_of_method;
 
 /// One call, rendered from a record.
@@ -29,12 +30,15 @@ pub struct Request {
     pub lane: Option<String>,
     /// Only records with the same value of `--batch-by` share a call.
     pub group: Option<String>,
+    /// Whom its app token is to speak for; nothing for a call that takes none of ours. The API reads it in the token, so it
+    /// is part of what is asked for.
+    pub claims: Option<Arc<AppClaims>>,
     /// The endpoint template it was made by; none for a manual call.
     pub template: Option<Arc<EndpointTemplate>>,
 }
 
 impl Request {
-    /// What its template's programs look at, `{path, query, body}`, read back from what is sent: the values of path and
+    /// What its template's programs look at, `{path, query, body, token}`, read back from what is sent: the values of path and
     /// query are texts. Nothing for a call without a template, or where the body is no JSON.
     #[must_use]
     pub fn value(&self) -> Option<Value> {
@@ -43,7 +47,11 @@ impl Request {
         let path = address::path_values(&template.path, path).unwrap_or_default();
         let query = address::query_values(query);
         let body = self.body.as_ref().map(|body| serde_json::from_slice::<Value>(body)).transpose().ok()?;
-        Some(json!({"path": path, "query": query, "body": body}))
+        let mut value = json!({"path": path, "query": query, "body": body});
+        if let Some(claims) = &self.claims {
+            value["token"] = claims.members().into();
+        }
+        Some(value)
     }
 
     /// Why a repeat of it does what [`Request::effect`] says: the template's words, or ours.

@@ -98,6 +98,7 @@ fn is_as(expected: &ExpectedRequest, request: &Request) -> bool {
         && path == expected.path
         && query == as_texts(&expected.query)
         && body(request) == expected.body
+        && request.claims.as_ref().map(|claims| claims.members()) == expected.app_token
         && expected.effect.is_none_or(|effect| request.effect == effect)
         && expected.order.as_ref().is_none_or(|order| request.lane.as_ref() == Some(order))
 }
@@ -128,10 +129,16 @@ fn behind_base(url: &str) -> (&str, Map<String, Value>) {
 fn wanted(expected: &[ExpectedRequest]) -> String {
     let mut out = String::new();
     for request in expected {
-        let _ =
-            write!(out, "{} {} {}; ", request.method, request.path, request.body.clone().unwrap_or_default());
+        let body = request.body.clone().unwrap_or_default();
+        let token = told_token(request.app_token.as_ref());
+        let _ = write!(out, "{} {} {body}{token}; ", request.method, request.path);
     }
     out
+}
+
+/// Whom an app token speaks for, where it is one.
+fn told_token(members: Option<&Map<String, Value>>) -> String {
+    members.map(|members| format!(" for {}", Value::Object(members.clone()))).unwrap_or_default()
 }
 
 fn shown(calls: &[Result<Request, Invalid>]) -> String {
@@ -142,7 +149,8 @@ fn shown(calls: &[Result<Request, Invalid>]) -> String {
                 let (path, _) = behind_base(&request.url);
                 let lane = request.lane.as_deref().unwrap_or("-");
                 let body = body(request).unwrap_or_default();
-                write!(out, "{} {path} {body} ({}, order {lane}); ", request.method, request.effect)
+                let token = told_token(request.claims.as_ref().map(|claims| claims.members()).as_ref());
+                write!(out, "{} {path} {body}{token} ({}, order {lane}); ", request.method, request.effect)
             }
             Err(invalid) => write!(out, "invalid: {}; ", invalid.message),
         };

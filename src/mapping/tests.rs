@@ -4,6 +4,7 @@ mod digests;
 mod lists;
 mod looks;
 mod recorded;
+mod tokens;
 mod traces;
 mod values;
 

@@ -24,7 +24,7 @@ pub struct Trace {
 /// What the mapping did for one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallTrace {
-    /// Every value of path, query and body, in this order.
+    /// Every value of path, query, token and body, in this order.
     pub fields: Vec<Field>,
     /// What the record holds, or an option says, and the call does not.
     pub left_out: Vec<Omitted>,
@@ -185,7 +185,7 @@ impl Trace {
     #[must_use]
     pub fn of_call(&self, request: &Request) -> CallTrace {
         let mut call = CallTrace { fields: Vec::new(), left_out: self.left_out.clone() };
-        for place in [Place::Path, Place::Query] {
+        for place in [Place::Path, Place::Query, Place::Token] {
             for placed in self.placed.iter().filter(|placed| placed.target.place == place) {
                 match placed.is_null {
                     true => call.left_out.push(placed.left_out(Why::Null)),

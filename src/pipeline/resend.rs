@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::mapping::{Invalid, PatternError, Recorded, UrlPattern};
+use crate::mapping::{Invalid, PatternError, Recorded, UrlPattern, no_claims};
 use crate::output::Letter;
-use crate::template::{Catalog, Effect, EndpointTemplate, PathPattern};
+use crate::template::{Catalog, Effect, EndpointTemplate, PathPattern, TokenKind};
 
 use super::again::{Refused, refused};
 use super::read::Call;
@@ -71,18 +71,22 @@ impl Resend {
             method: recorded.method.as_str(),
             url: &recorded.url,
             body: recorded.body.clone(),
+            claims: None,
         };
         let made = made.request(|id| match id {
             MANUAL => self.of_manual(&recorded.method, &recorded.url),
             id => self.template(id),
         });
+        let is_manual = letter.endpoint == MANUAL;
+        if is_manual && self.takes_app_token(&recorded.method, &recorded.url) {
+            return Ok(Err(no_claims()));
+        }
         let mut request = match made {
             Ok(request) => request,
             Err(invalid) => return Ok(Err(invalid)),
         };
         // It was read before, or there would be no request.
         let Ok(url) = UrlPattern::parse(&request.url) else { return Ok(Err(no_request())) };
-        let is_manual = letter.endpoint == MANUAL;
         let is_at_home = self.base_url.has_origin_of(&url);
         let is_below = |template: &Arc<EndpointTemplate>| {
             self.below(&url).is_some_and(|path| template.path.captures(&path).is_some())
@@ -131,11 +135,18 @@ impl Resend {
         found
     }
 
-    /// The template whose method and path a manual call has, if there is one and nothing else is said of its effect.
+    /// The template of a manual call, where nothing else is said of its effect.
     fn of_manual(&mut self, method: &http::Method, url: &str) -> Option<Arc<EndpointTemplate>> {
-        if self.settings.effect.is_some() {
-            return None;
-        }
+        if self.settings.effect.is_some() { None } else { self.known(method, url) }
+    }
+
+    /// True for a manual call that goes with an app token or not at all.
+    fn takes_app_token(&mut self, method: &http::Method, url: &str) -> bool {
+        self.known(method, url).is_some_and(|template| template.token == TokenKind::App)
+    }
+
+    /// The template whose method and path a manual call has, if there is one.
+    fn known(&mut self, method: &http::Method, url: &str) -> Option<Arc<EndpointTemplate>> {
         let path = self.below(&UrlPattern::parse(url).ok()?)?;
         let catalog = &self.catalog;
         let paths = self.paths.get_or_insert_with(|| template_paths(catalog));

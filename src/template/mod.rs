@@ -51,7 +51,7 @@ pub struct EndpointTemplate {
     pub path: PathPattern,
     /// Which token the call takes.
     pub token: TokenKind,
-    /// Every attribute that maps by its name: path, query, body, then those that only route or fan out.
+    /// Every attribute that maps by its name: path, query, token, body, then those that only route or fan out.
     pub parameters: Vec<Parameter>,
     /// The body, if the call has one.
     pub body: Option<BodySpec>,
@@ -61,7 +61,7 @@ pub struct EndpointTemplate {
     pub effect_reason: String,
     /// Conditions that make a call stricter.
     pub effect_if: Vec<EffectIf>,
-    /// Over `{path, query, body}`: what the call writes.
+    /// Over `{path, query, body}`, with `token` where that is an app token: what the call writes.
     pub order_by: Option<Program>,
     /// Parameters that are invalid when present but empty or null, because empty would mean something else.
     pub meaningful_empty: Vec<String>,
@@ -129,6 +129,8 @@ pub enum Place {
     Path,
     /// The query.
     Query,
+    /// The app token, which speaks for one peer of one room.
+    Token,
     /// The body.
     Body,
 }
@@ -233,6 +235,7 @@ pub struct FanOut {
 struct Schemas {
     path: check::Schema,
     query: check::Schema,
+    token: check::Schema,
     body: Option<check::Schema>,
     extra: check::Schema,
 }
@@ -246,7 +249,7 @@ impl EndpointTemplate {
         read::template(file, text)
     }
 
-    /// The parameter of this name; where several places have one, the first of path, query, body.
+    /// The parameter of this name; where several places have one, the first of path, query, token, body.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| parameter.name == name)
@@ -327,13 +330,14 @@ impl EndpointTemplate {
         self.sensitive.iter().any(|path| (0..place.len()).any(|from| fits(path, &place[from..])))
     }
 
-    /// Everything that is wrong with the values of one place: `value` is the object of all path or query parameters,
-    /// or the whole body.
+    /// Everything that is wrong with the values of one place: `value` is the object of all path or query parameters or
+    /// of what the app token is made of, or the whole body.
     #[must_use]
     pub fn check(&self, place: Place, value: &Value) -> Vec<Problem> {
         match place {
             Place::Path => self.schemas.path.problems(value),
             Place::Query => self.schemas.query.problems(value),
+            Place::Token => self.schemas.token.problems(value),
             Place::Body => self.schemas.body.as_ref().map_or_else(Vec::new, |schema| schema.problems(value)),
         }
     }
@@ -351,6 +355,7 @@ impl EndpointTemplate {
         match place {
             Place::Path => Some(self.schemas.path.json()),
             Place::Query => Some(self.schemas.query.json()),
+            Place::Token => Some(self.schemas.token.json()),
             Place::Body => self.schemas.body.as_ref().map(check::Schema::json),
         }
     }

@@ -52,6 +52,8 @@ pub struct ExpectedRequest {
     pub query: Map<String, Value>,
     /// The body; none for a call without one.
     pub body: Option<Value>,
+    /// What its app token is made of; none for a call with a management token.
+    pub app_token: Option<Map<String, Value>>,
     /// What a repeat would do, where the test says it.
     pub effect: Option<Effect>,
     /// What keeps its order, where the test says it.

@@ -85,7 +85,12 @@ fn what_the_samples_expect_is_valid() {
                 assert_eq!(target.check(Place::Path, &path), [], "{name}");
                 assert_eq!(target.check(Place::Query, &query), [], "{name}");
                 assert_eq!(target.check(Place::Body, body.as_ref().unwrap_or(&Value::Null)), [], "{name}");
-                let value = from_json(&json!({"path": path, "query": query, "body": body}));
+                let token = request.app_token.clone().map(Value::Object);
+                assert_eq!(token.is_some(), target.token == TokenKind::App, "{name}: token");
+                if let Some(token) = &token {
+                    assert_eq!(target.check(Place::Token, token), [], "{name}");
+                }
+                let value = from_json(&json!({"path": path, "query": query, "body": body, "token": token}));
                 if let Some(effect) = request.effect {
                     assert_eq!(target.effect_of(&value), effect, "{name}");
                 }
@@ -118,14 +123,14 @@ fn what_the_samples_refuse_is_refused() {
             for (name, value) in sample.record.as_object().unwrap() {
                 problems.extend(template.empty_problem(name, value));
             }
-            for place in [Place::Path, Place::Query, Place::Body] {
+            for place in [Place::Path, Place::Query, Place::Token, Place::Body] {
                 let mut there = sample.record.clone();
                 let members = there.as_object_mut().unwrap();
                 members.retain(|name, _| {
                     target.parameters.iter().any(|one| one.name == *name && one.place == place)
                 });
-                if place == Place::Path {
-                    // A path is text: a number stands for its digits.
+                if matches!(place, Place::Path | Place::Token) {
+                    // These are texts: a number stands for its digits.
                     members.values_mut().filter(|value| value.is_number()).for_each(|value| {
                         *value = json!(value.to_string());
                     });
@@ -226,6 +231,39 @@ fn broken_templates_are_told_with_line_and_column() {
             "14:1 the test `t` needs either `expect`",
         ),
         (Box::new(replace("name = \"t\"", "nam = \"t\"")), "15:1 unknown key `nam`"),
+        (
+            Box::new(replace("effect =", "token = \"app\"\neffect =")),
+            "1:1 `token = \"app\"` without what the token is made of",
+        ),
+        (
+            Box::new(replace("[[tests]]", "[app_token.room_id]\n[[tests]]")),
+            "14:2 `app_token` is for `token = \"app\"`",
+        ),
+        (
+            Box::new(|text| {
+                let text = text.replace("effect =", "token = \"app\"\nbatch = true\neffect =");
+                text.replace("[[tests]]", "[app_token.room_id]\n[app_token.rol]\n[[tests]]")
+            }),
+            "17:1 an app token has no `rol`",
+        ),
+        (
+            Box::new(|text| {
+                let text = text.replace("effect =", "token = \"app\"\neffect =");
+                text.replace("[[tests]]", "[app_token.room_id]\n[[tests]]")
+            }),
+            "15:2 `[app_token.role]` is not described",
+        ),
+        (
+            Box::new(|text| {
+                let text = text.replace("effect =", "token = \"app\"\nbatch = true\neffect =");
+                text.replace("[[tests]]", "[app_token]\nroom_id = {}\nrole = {}\n[[tests]]")
+            }),
+            "9:1 `batch` needs one token for all records",
+        ),
+        (
+            Box::new(replace("[[tests]]", "[unsent.more]\n[[tests]]")),
+            "1:1 `[unsent.more]` takes part in nothing",
+        ),
         (
             Box::new(|text| {
                 let text = text.replace("[body.properties.n]", "[body]\ntype = \"array\"\n[body.items]");

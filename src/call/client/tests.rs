@@ -29,6 +29,7 @@ fn request(url: &str) -> Request {
         effect: Effect::NonIdempotent,
         lane: None,
         group: None,
+        claims: None,
         template: None,
     }
 }

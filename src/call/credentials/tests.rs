@@ -155,6 +155,38 @@ fn a_folder_of_credentials_that_does_not_say_one_thing_is_told() {
 }
 
 #[test]
+fn a_ready_app_token_is_found_wherever_credentials_are() {
+    let peer = AppClaims { room_id: "r".into(), role: "host".into(), user_id: None };
+    let signed = key().app_token(&peer, at(100), LIFETIME).unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("HMS_app_token"), signed.expose_secret()).unwrap();
+    let (path, text) = (folder.path().to_str().unwrap(), signed.expose_secret());
+    let file = folder.path().join("HMS_app_token").display().to_string();
+    let app = |values: &[(&str, &str)]| {
+        let map: HashMap<_, _> = values.iter().copied().collect();
+        Credentials::app_from_environment(|name| map.get(name).map(|v| (*v).to_owned()))
+    };
+    for values in [
+        &[("HMS_APP_TOKEN", text)][..],
+        &[("HMS_APP_TOKEN", text), ("HMS_ACCESS_KEY", "k"), ("HMS_SECRET", "s")],
+        &[("HMS_APP_TOKEN_FILE", &file)],
+        &[("CREDENTIALS_DIRECTORY", path)],
+    ] {
+        let found = app(values).unwrap().unwrap();
+        assert_eq!(found.app_claims(), Some(&peer));
+        assert_eq!(found.access_key().as_deref(), Some("key-1"));
+        assert!(!found.signs() && !format!("{found:?}").contains(text));
+        assert!(matches!(found.management_token(at(1), LIFETIME), Err(Error::OnlyAppToken)));
+    }
+    // A key that is set is not passed over for a file that lies about.
+    let keyed = [("HMS_ACCESS_KEY", "k"), ("HMS_SECRET", "s"), ("CREDENTIALS_DIRECTORY", path)];
+    assert!(app(&keyed).unwrap().is_none());
+    let management = key().management_token(at(100), LIFETIME).unwrap();
+    let error = app(&[("HMS_APP_TOKEN", management.expose_secret())]).unwrap_err().to_string();
+    assert_eq!(error, "use the token of `HMS_APP_TOKEN`: its type is not `app`");
+}
+
+#[test]
 fn nothing_secret_is_shown() {
     let token = key().management_token(at(100), LIFETIME).unwrap();
     let shown = format!("{:?} {:?}", key(), Credentials::token(token.clone()));

@@ -62,6 +62,7 @@ fn request(server: &FaultServer, effect: Effect) -> Request {
         effect,
         lane: None,
         group: None,
+        claims: None,
         template: None,
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         effect: Effect::Read,
         lane: None,
         group: None,
+        claims: None,
         template: Some(template),
     };
     let embedded = bound.map(|bound| bound.serve(None)).transpose()?;

@@ -16,6 +16,7 @@ fn request(url: &str, body: Option<&str>) -> Request {
         body: body.map(|body| bytes::Bytes::from(body.to_owned())),
         effect: Effect::Idempotent,
         lane: Some("its own".to_owned()),
+        claims: None,
         group: Some("g".to_owned()),
         template: None,
     }

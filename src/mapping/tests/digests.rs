@@ -13,6 +13,7 @@ fn request(method: &str, url: &str, body: Option<&str>) -> Request {
         effect: Effect::Read,
         lane: None,
         group: None,
+        claims: None,
         template: None,
     }
 }

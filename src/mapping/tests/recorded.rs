@@ -5,7 +5,7 @@ use crate::mapping::sample;
 use crate::template::REDACTED;
 
 fn letter<'l>(endpoint: &'l str, method: &'l str, url: &'l str, body: Option<&str>) -> Recorded<'l> {
-    Recorded { endpoint, method, url, body: body.map(|text| text.to_owned().into()) }
+    Recorded { endpoint, method, url, body: body.map(|text| text.to_owned().into()), claims: None }
 }
 
 fn from_catalog(id: &str) -> Option<Arc<crate::template::EndpointTemplate>> {
@@ -27,6 +27,7 @@ fn every_request_of_every_template_comes_back_as_it_was() {
                     method: request.method.as_str(),
                     url: &request.url,
                     body: request.body.clone(),
+                    claims: request.claims.clone(),
                 };
                 let again = recorded.request(|_| Some(Arc::clone(&found))).unwrap();
                 assert_eq!(again.digest(), request.digest());
@@ -122,4 +123,20 @@ fn a_masked_value_is_not_sent_again() {
         assert_eq!(invalid.problems[0].field, field);
         assert!(invalid.message.contains("masked in an event"), "{}", invalid.message);
     }
+}
+
+/// The room is in the token alone, and no letter holds a token.
+#[test]
+fn what_an_app_token_said_is_not_recorded() {
+    let letter = || letter("send-dtmf", "POST", "https://h/v2/sip/dtmf", Some(r#"{"digits":["1"]}"#));
+    let refused = letter().request(from_catalog).unwrap_err();
+    assert_eq!(refused.code, "app_token");
+    assert!(
+        refused.sentence().contains("`replay FILE ENDPOINT` maps the record afresh"),
+        "{}",
+        refused.sentence()
+    );
+    let claims = Arc::new(AppClaims { room_id: "r1".into(), role: "host".into(), user_id: None });
+    let known = Recorded { claims: Some(claims), ..letter() }.request(from_catalog).unwrap();
+    assert_eq!(known.lane.as_deref(), Some("r1"));
 }

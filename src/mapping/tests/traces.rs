@@ -23,6 +23,7 @@ fn shown(call: &CallTrace) -> String {
         let place = match field.place {
             Place::Path => "/",
             Place::Query => "?",
+            Place::Token => "@",
             Place::Body => "",
         };
         let turned = match &field.turned {

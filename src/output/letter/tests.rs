@@ -38,6 +38,7 @@ fn request(body: Option<&str>) -> Request {
         effect: Effect::Read,
         lane: None,
         group: None,
+        claims: None,
         template: None,
     }
 }

@@ -123,6 +123,7 @@ mod tests {
             effect: template.effect,
             lane: None,
             group: None,
+            claims: None,
             template: Some(Arc::clone(&template)),
         };
         request.lane = template.order_of(&jq::from_json_owned(request.value().unwrap()));

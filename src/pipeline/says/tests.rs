@@ -17,6 +17,7 @@ fn call(effect: Effect) -> Request {
         body: Some(Bytes::from_static(b"[]")),
         effect,
         lane: None,
+        claims: None,
         group: None,
         template: None,
     }

@@ -44,8 +44,13 @@ pub(super) fn template(file: &str, text: &str) -> Result<EndpointTemplate, Vec<D
 fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<EndpointTemplate> {
     let mut root = Section::new(document.into_inner());
     let head = head(source, &mut root);
-    let schemas = schema::read(source, &mut root, head.path.as_ref());
+    let schemas = schema::read(source, &mut root, head.path.as_ref(), head.token);
     let effects = effects(source, &mut root);
+    if head.token == TokenKind::App && root.has("batch") {
+        let place = source.key_or_start(&root, "batch");
+        source
+            .defect(place, "`batch` needs one token for all records, and app tokens speak for one peer each");
+    }
     let fields = fields(source, &mut root, &schemas);
     let answers = answers(source, &mut root);
     let tests = tests(source, &mut root);
@@ -197,6 +202,13 @@ fn fields(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) ->
         }
     }
     let takes_batches = source.take(root, "batch").unwrap_or_default();
+    let routes = |parameter: &&super::Parameter| parameter.purpose == Purpose::Routes;
+    if !root.has("route") {
+        for idle in schemas.parameters.iter().filter(routes) {
+            let hint = "`[fan_out]` or `[route]` says what it is for".to_owned();
+            source.defect(0..0, format!("`[unsent.{}]` takes part in nothing", idle.name)).hint = Some(hint);
+        }
+    }
     let route = source.take::<spec::Route>(root, "route").and_then(|route| {
         let when = source.program(&route.when)?;
         source.refers_to(&route.to);

@@ -13,7 +13,7 @@ use toml::de::DeValue;
 use super::source::{Section, Source};
 use crate::template::check::Schema;
 use crate::template::{
-    BodyKind, BodySpec, Parameter, PathPattern, Place, Purpose, Schemas as Compiled, Shape,
+    BodyKind, BodySpec, Parameter, PathPattern, Place, Purpose, Schemas as Compiled, Shape, TokenKind,
 };
 
 /// Keywords whose value is a schema.
@@ -68,6 +68,9 @@ const PLAIN: [&str; 32] = [
     "x-rule",
 ];
 
+/// The longest name of a room, role or user in an app token, where its schema says nothing.
+const LONGEST_CLAIM: u32 = 512;
+
 /// What the schemas of a template come to.
 pub(super) struct Schemas {
     pub(super) parameters: Vec<Parameter>,
@@ -102,20 +105,33 @@ struct Written<'i> {
     spanned: Spanned<DeValue<'i>>,
 }
 
-pub(super) fn read(source: &mut Source<'_>, root: &mut Section<'_>, path: Option<&PathPattern>) -> Schemas {
+pub(super) fn read(
+    source: &mut Source<'_>,
+    root: &mut Section<'_>,
+    path: Option<&PathPattern>,
+    token: TokenKind,
+) -> Schemas {
+    let is_app = token == TokenKind::App;
     let path_table = written(source, root, "path_parameters", vet_table);
     let query_table = written(source, root, "query_parameters", vet_table);
+    let token_table = written(source, root, "app_token", vet_table);
     let unsent_table = written(source, root, "unsent", vet_table);
     let body = written(source, root, "body", vet);
     let required_query: Vec<Spanned<String>> = source.take(root, "required_query").unwrap_or_default();
 
     let path_json = path_schema(source, path_table.as_ref(), path);
     let query_json = query_schema(source, query_table.as_ref(), &required_query);
+    let token_json = token_schema(source, token_table.as_ref(), is_app);
     let unsent_json = json!({"type": "object", "properties": members(unsent_table.as_ref())});
     let body_json = body.as_ref().map(|body| body_schema(source, body));
 
     let mut parameters = parameters_of(&path_json, Place::Path, Purpose::Sent);
     parameters.extend(parameters_of(&query_json, Place::Query, Purpose::Sent));
+    // What is in the path, too, is one attribute for both.
+    let in_path: Vec<_> =
+        parameters.iter().filter(|one| one.place == Place::Path).map(|one| one.name.clone()).collect();
+    let of_token = parameters_of(&token_json, Place::Token, Purpose::Sent);
+    parameters.extend(of_token.into_iter().filter(|claim| !in_path.contains(&claim.name)));
     if let Some((json, kind)) = &body_json {
         // Attributes map into the one item of a list.
         let mapped = if *kind == BodyKind::Array { &json["items"] } else { json };
@@ -136,6 +152,7 @@ pub(super) fn read(source: &mut Source<'_>, root: &mut Section<'_>, path: Option
         [
             (path_json, path_table.as_ref(), true),
             (query_json, query_table.as_ref(), true),
+            (token_json, token_table.as_ref(), true),
             (unsent_json, unsent_table.as_ref(), true),
             (body_json.map_or(Value::Null, |(json, _)| json), body.as_ref(), false),
         ],
@@ -192,6 +209,47 @@ fn query_schema(source: &mut Source<'_>, table: Option<&Written<'_>>, required: 
     json!({"type": "object", "properties": properties, "required": required})
 }
 
+/// Whom an app token speaks for. `room_id` and `role` are in every one; without a name of its own a user is nobody.
+fn token_schema(source: &mut Source<'_>, table: Option<&Written<'_>>, is_app: bool) -> Value {
+    const REQUIRED: [&str; 2] = ["room_id", "role"];
+    const CLAIMS: [&str; 3] = ["room_id", "role", "user_id"];
+    let mut properties = members(table);
+    for (name, place) in properties.keys().filter_map(|name| Some((name, place_in(table?, &[name])))) {
+        if !CLAIMS.contains(&name.as_str()) {
+            let known = CLAIMS.join(", ");
+            source.defect(place, format!("an app token has no `{name}`")).hint =
+                Some(format!("it has {known}"));
+        }
+    }
+    match table {
+        None if is_app => {
+            let hint = "add `[app_token.room_id]` and `[app_token.role]` with a `description`".to_owned();
+            source.defect(0..0, "`token = \"app\"` without what the token is made of").hint = Some(hint);
+        }
+        Some(table) if !is_app => {
+            source.defect(table.spanned.span(), "`app_token` is for `token = \"app\"`");
+        }
+        Some(table) => {
+            for name in REQUIRED.iter().filter(|name| !properties.contains_key(**name)) {
+                source.defect(table.spanned.span(), format!("`[app_token.{name}]` is not described"));
+            }
+        }
+        None => {}
+    }
+    for schema in properties.values_mut().filter_map(Value::as_object_mut) {
+        // The token is sent in a header, and headers are short.
+        for (keyword, value) in [
+            ("type", json!(["string", "integer"])),
+            ("minLength", json!(1)),
+            ("maxLength", json!(LONGEST_CLAIM)),
+        ] {
+            schema.entry(keyword).or_insert(value);
+        }
+    }
+    let required: Vec<_> = REQUIRED.into_iter().filter(|name| properties.contains_key(*name)).collect();
+    json!({"type": "object", "properties": properties, "required": required})
+}
+
 fn body_schema(source: &mut Source<'_>, body: &Written<'_>) -> (Value, BodyKind) {
     let mut json = body.json.clone();
     let kind = match json.get("type").map(|word| word.as_str().unwrap_or_default()) {
@@ -224,10 +282,10 @@ fn parameters_of(schema: &Value, place: Place, purpose: Purpose) -> Vec<Paramete
     properties.map(parameter).collect()
 }
 
-/// Compiles path, query, unsent and body; the table of the first three holds properties, not a schema.
+/// Compiles path, query, token, unsent and body; the tables of the first four hold properties, not a schema.
 fn compile_all(
     source: &mut Source<'_>,
-    schemas: [(Value, Option<&Written<'_>>, bool); 4],
+    schemas: [(Value, Option<&Written<'_>>, bool); 5],
 ) -> Option<Compiled> {
     let mut one = |(json, written, is_table): (Value, Option<&Written<'_>>, bool)| {
         if json.is_null() {
@@ -244,8 +302,8 @@ fn compile_all(
             }
         }
     };
-    let [path, query, unsent, body] = schemas.map(&mut one);
-    Some(Compiled { path: path??, query: query??, extra: unsent??, body: body? })
+    let [path, query, token, unsent, body] = schemas.map(&mut one);
+    Some(Compiled { path: path??, query: query??, token: token??, extra: unsent??, body: body? })
 }
 
 /// Where `steps` lead to, or the last place on the way there.

@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "method",
     "path",
     "token",
+    "app_token",
     "path_parameters",
     "query_parameters",
     "required_query",
@@ -164,6 +165,7 @@ struct Request {
     #[serde(default)]
     query: Map<String, Value>,
     body: Option<Spanned<Value>>,
+    app_token: Option<Map<String, Value>>,
     effect: Option<Effect>,
     order: Option<String>,
 }
@@ -214,8 +216,8 @@ fn request(source: &mut Source<'_>, written: Request) -> Option<ExpectedRequest>
         Some(body) => Some(json(source, body)?),
         None => None,
     };
-    let Request { path, query, effect, order, .. } = written;
-    Some(ExpectedRequest { method: method.ok()?, path, query, body, effect, order })
+    let Request { path, query, app_token, effect, order, .. } = written;
+    Some(ExpectedRequest { method: method.ok()?, path, query, body, app_token, effect, order })
 }
 
 fn json(source: &mut Source<'_>, value: Spanned<Value>) -> Option<Value> {
