@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::support::{Emulator, Program, Received, Reply, Server, jsonl};
-use super::{all, ended, members, numbered, poisoned, received, sorted, taken, told};
+use super::{all, ended, numbered, poisoned, received, sorted, taken, told};
 
 fn folder() -> Arc<TempDir> {
     Arc::new(tempfile::tempdir().unwrap())
@@ -211,7 +211,7 @@ fn an_event_of_a_batch_is_told_again_byte_for_byte_and_no_delivery_has_two() {
                 once.sort_unstable();
                 assert_eq!(once, all(10), "{effect} {step}:{times}: each under one id");
                 for event in events.iter().filter(|event| event["data"]["batched"] == true) {
-                    assert_eq!(told(event).len(), members(&event["data"]["request"]["body"]).len());
+                    assert_eq!(told(event).len(), super::members(&event["data"]["request"]["body"]).len());
                 }
             }
         }
