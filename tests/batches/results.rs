@@ -121,7 +121,8 @@ fn who_was_welcome_is_not_sent_again_with_who_was_not() {
 
 #[test]
 fn a_ledger_sends_only_those_again_that_were_refused() {
-    let (command, program) = ("--url /x --batch 5 --ledger l --effect non-idempotent", ".results");
+    let command = "--url /x --batch 5 --ledger l --effect non-idempotent --concurrency 1";
+    let program = ".results";
     let server = answering();
     let run = || server.run(command).args(["--batch-results", program]).stdin(numbered(10));
     let first = run().run().exits(1);
