@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,6 +76,8 @@ pub(super) struct Client {
     secrets: Arc<Vec<Vec<u8>>>,
     /// A connection has broken without an answer: others that are kept may do so, too.
     has_broken: AtomicBool,
+    /// The URL met last: where it holds nothing of a record it is that of all calls.
+    met: Mutex<Option<Url>>,
     /// Open a connection for each call: to another machine, to this one.
     fresh: [OnceLock<Option<reqwest::Client>>; 2],
 }
@@ -143,13 +145,14 @@ impl Client {
             proxy_is_remote,
             secrets,
             has_broken: AtomicBool::new(false),
+            met: Mutex::default(),
             fresh: Default::default(),
         })
     }
 
     /// Makes a request ready with headers of its own, and confines its credentials.
     pub(super) fn prepare(&self, request: &Request, own: &[Header]) -> Result<Prepared, Unsendable> {
-        let url = call_url(&request.url).map_err(Unsendable::Url)?;
+        let url = self.url(&request.url).map_err(Unsendable::Url)?;
         let all = || self.setup.headers.iter().chain(own);
         let own_authorization = all().any(Header::is_authorization);
         let takes_token = self.setup.has_token && !own_authorization && self.origin.is_of(&url);
@@ -187,6 +190,18 @@ impl Client {
             own_authorization,
             takes_token,
         })
+    }
+
+    fn url(&self, text: &str) -> Result<Url, String> {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*met {
+            Some(url) if url.as_str() == text => Ok(url.clone()),
+            _ => {
+                let url = call_url(text)?;
+                *met = Some(url.clone());
+                Ok(url)
+            }
+        }
     }
 
     fn route(&self, local: bool) -> Result<&reqwest::Client, Error> {

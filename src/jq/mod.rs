@@ -6,19 +6,25 @@
 mod compile;
 mod excerpt;
 mod nearest;
+mod shortcut;
 mod value;
+mod view;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jaq_core::data::JustLut;
 use jaq_core::{Ctx, Filter, Vars};
 pub use jaq_json::Val;
+use serde_json::Value;
 
 pub use compile::CompileError;
 pub(crate) use excerpt::{position, underlined};
 pub use nearest::nearest;
+pub use shortcut::Root;
 pub use value::{MAX_DEPTH, from_json, from_json_owned, from_map, to_json, truthy};
+pub use view::View;
 
 /// The most outputs one run may have; one more is an error.
 pub const MAX_OUTPUTS: usize = 1_000;
@@ -41,6 +47,8 @@ pub const MAX_OUTPUTS: usize = 1_000;
 pub struct Program {
     source: String,
     filter: Filter<JustLut<Val>>,
+    /// The same for most values, where the program is so simple.
+    shortcut: Option<shortcut::Shortcut>,
 }
 
 impl Program {
@@ -49,7 +57,8 @@ impl Program {
     /// # Errors
     /// The first place at which the source is not a program of this language.
     pub fn compile(source: &str) -> Result<Self, CompileError> {
-        Ok(Self { source: source.to_owned(), filter: compile::compile(source)? })
+        let filter = compile::compile(source)?;
+        Ok(Self { source: source.to_owned(), filter, shortcut: shortcut::Shortcut::of(source) })
     }
 
     /// The text it was compiled from.
@@ -91,6 +100,13 @@ impl Program {
         })
     }
 
+    /// Its outputs without the interpreter, of which there is then one at most; the outer nothing where the program or the
+    /// value is not so simple.
+    #[must_use]
+    pub fn quick<'v>(&'v self, root: Root<'v>) -> Option<Option<Cow<'v, Value>>> {
+        self.shortcut.as_ref()?.run(root)
+    }
+
     /// Runs the program where exactly one output is due.
     ///
     /// # Errors
@@ -114,7 +130,7 @@ impl fmt::Debug for Program {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

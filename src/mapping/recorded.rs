@@ -14,7 +14,7 @@ use super::claims::AppClaims;
 use super::confine::UrlPattern;
 use super::endpoint::effect_of_method;
 use super::invalid::Invalid;
-use super::render::{judge, request_value};
+use super::render::Parts;
 use super::{Request, address, coerce, masked};
 
 /// What a dead letter says of a request.
@@ -75,11 +75,8 @@ impl Recorded<'_> {
         if let Some(template) = request.template.clone() {
             let [path, query] = self.values(&template, &request.method)?;
             if template.needs_request_value() {
-                judge(
-                    &mut request_value(path, query, value, self.claims.as_deref()),
-                    &template,
-                    &mut request,
-                );
+                let parts = Parts { path: path.into(), query: query.into(), body: value.unwrap_or_default() };
+                parts.judge(&template, &mut request);
             }
         }
         Ok(request)

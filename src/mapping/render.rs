@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::jq;
+use crate::jq::{self, Root, View};
 use crate::template::{
     BodyKind, EndpointTemplate, FanOut, JsonType, Place, Problem, Purpose, Shape, attribute,
 };
@@ -110,9 +110,8 @@ impl Mapping {
                 let (path, query) = address::path_and_query(&request.url);
                 let path = address::path_values(&template.path, path).unwrap_or_default();
                 let query = address::query_values(query);
-                let claims = request.claims.clone();
-                let mut value = request_value(path, query, body, claims.as_deref());
-                judge(&mut value, template, &mut request);
+                let parts = Parts { path: path.into(), query: query.into(), body: body.unwrap_or_default() };
+                parts.judge(template, &mut request);
             }
             // The user's word wins in both directions.
             request.effect = given.unwrap_or(request.effect);
@@ -202,9 +201,9 @@ impl Render<'_> {
     /// Where the call goes: the template itself, or the one it routes to.
     fn aim(&self, body: &Value) -> Result<&Aim, Vec<Problem>> {
         let Some(routed) = self.routed else { return Ok(self.own) };
-        let (path, query) = (self.draft.path.clone(), self.draft.query.clone());
-        let value = request_value(path, query, Some(body.clone()), None);
-        match self.own.template.route_of(&value) {
+        let (path, query) = (self.draft.path.clone().into(), self.draft.query.clone().into());
+        let members = [("path", &path), ("query", &query), ("body", body)];
+        match self.own.template.route_of(&View::new(Root::Members(&members))) {
             Ok(Some(_)) => Ok(routed),
             Ok(None) => Ok(self.own),
             Err(error) => {
@@ -261,10 +260,7 @@ impl Render<'_> {
             template: Some(Arc::clone(template)),
         };
         if template.needs_request_value() {
-            let object = |value: Value| if let Value::Object(map) = value { map } else { Map::new() };
-            let claims = request.claims.clone();
-            let mut value = request_value(object(path), object(query), Some(body), claims.as_deref());
-            judge(&mut value, template, &mut request);
+            Parts { path, query, body }.judge(template, &mut request);
         }
         Ok(request)
     }
@@ -319,26 +315,24 @@ impl Render<'_> {
     }
 }
 
-/// Effect and lane of a request, where they depend on its values.
-pub(super) fn judge(value: &mut jq::Val, template: &EndpointTemplate, request: &mut Request) {
-    request.effect = request.effect.stricter(template.effect_of(value));
-    request.lane = template.order_of(value);
+/// What conditions look at, besides whom an app token speaks for.
+pub(super) struct Parts {
+    pub(super) path: Value,
+    pub(super) query: Value,
+    /// Null where there is none.
+    pub(super) body: Value,
 }
 
-/// What conditions look at: `{path, query, body}`, and `token` where that is an app token.
-pub(super) fn request_value(
-    path: Map<String, Value>,
-    query: Map<String, Value>,
-    body: Option<Value>,
-    claims: Option<&AppClaims>,
-) -> jq::Val {
-    let mut value = Map::from_iter([
-        ("path".to_owned(), Value::Object(path)),
-        ("query".to_owned(), Value::Object(query)),
-        ("body".to_owned(), body.unwrap_or(Value::Null)),
-    ]);
-    value.extend(claims.map(|claims| ("token".to_owned(), Value::Object(claims.members()))));
-    jq::from_json_owned(Value::Object(value))
+impl Parts {
+    /// Effect and lane of a request, where they depend on its values.
+    pub(super) fn judge(&self, template: &EndpointTemplate, request: &mut Request) {
+        let token = request.claims.as_ref().map(|claims| Value::Object(claims.members()));
+        let mut members = vec![("path", &self.path), ("query", &self.query), ("body", &self.body)];
+        members.extend(token.as_ref().map(|token| ("token", token)));
+        let view = View::new(Root::Members(&members));
+        request.effect = request.effect.stricter(template.effect_of(&view));
+        request.lane = template.order_of(&view);
+    }
 }
 
 /// The object of a body, or those of a list.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::jq;
+use crate::jq::View;
 use crate::template::{Effect, EndpointTemplate};
 
 use super::address;
@@ -71,9 +71,10 @@ impl Request {
         if template.effect == self.effect {
             return Some(&template.effect_reason);
         }
-        let value = self.value().map(jq::from_json_owned).unwrap_or_default();
+        let value = self.value().unwrap_or_default();
+        let view = View::of(&value);
         let conditions = || template.effect_if.iter().filter(|condition| condition.effect == self.effect);
-        let condition = conditions().find(|condition| condition.applies(&value)).or(conditions().next());
+        let condition = conditions().find(|condition| condition.applies(&view)).or(conditions().next());
         condition.map(|condition| condition.why.as_str())
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::call::{BodyKind, Call, Response, Sender, Settled};
-use crate::jq;
+use crate::jq::View;
 use crate::mapping::Request;
 use crate::outcome::Outcome;
 use crate::template::{self, EndpointTemplate, Reconcile};
@@ -157,7 +157,7 @@ impl Search<'_> {
 
     /// The parameters of the read, by their names.
     fn parameters(&self) -> Result<Map<String, Value>, String> {
-        let parameters = self.reconcile.lookup.parameters(&jq::from_json(&self.request))?;
+        let parameters = self.reconcile.lookup.parameters(&View::of(&self.request))?;
         Ok(parameters.path.into_iter().chain(parameters.query).collect())
     }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::jq::{Program, Val, from_json, from_json_owned, to_json, truthy};
+use crate::jq::{Program, View};
 
 /// What stands in place of a masked value.
 pub const REDACTED: &str = "[redacted by roompipe]";
@@ -43,7 +43,7 @@ impl ErrorWhen {
                 described(body.as_object()?.get("error")?).filter(|_| !body["error"].is_boolean())
             }
             Self::Program(program) => {
-                match program.run(from_json(body)).next()?.and_then(|output| to_json(&output)) {
+                match View::of(body).first(program)? {
                     Ok(output) => described(&output),
                     // An answer nobody could judge is no success.
                     Err(error) => described(&json!({"code": "answer_not_judged", "message": error})),
@@ -86,13 +86,9 @@ pub struct AlreadyDone {
 
 impl AlreadyDone {
     /// An answer that cannot be judged does not prove that anything was done.
-    pub(super) fn says(&self, answer: &Val) -> bool {
-        matches!(self.when.run(answer.clone()).next(), Some(Ok(output)) if truthy(&output))
+    pub(super) fn says(&self, answer: &View<'_>) -> bool {
+        matches!(answer.is_true(&self.when), Some(Ok(true)))
     }
-}
-
-pub(super) fn answer_value(status: u16, body: Option<&Value>) -> Val {
-    from_json_owned(json!({"status": status, "body": body}))
 }
 
 /// Replaces what stands at `path`, wherever in the answer that path begins: errors quote bodies, lists wrap them. True

@@ -4,9 +4,9 @@
 //! Typed descriptions only; nothing here sends a request.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::jq::{Program, Val, from_json, to_json, truthy};
+use crate::jq::{Program, Root, View};
 
 /// How a list goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -67,12 +67,11 @@ impl Lookup {
     ///
     /// # Errors
     /// A program that cannot be computed for this request: then nothing can be looked up.
-    pub fn parameters(&self, request: &Val) -> Result<LookupParameters, String> {
+    pub fn parameters(&self, request: &View<'_>) -> Result<LookupParameters, String> {
         let compute = |programs: &[(String, Program)]| {
             let mut values = Map::new();
             for (name, program) in programs {
-                if let Some(output) = program.run(request.clone()).next() {
-                    let value = to_json(&output?)?;
+                if let Some(value) = request.first(program).transpose()? {
                     if !value.is_null() {
                         values.insert(name.clone(), value);
                     }
@@ -86,10 +85,9 @@ impl Lookup {
     /// True if every condition holds for this item; one that cannot be computed does not hold.
     #[must_use]
     pub fn is_match(&self, item: &Value, request: &Value) -> bool {
-        let value = from_json(&json!({"item": item, "request": request}));
-        self.matches.iter().all(
-            |condition| matches!(condition.run(value.clone()).next(), Some(Ok(output)) if truthy(&output)),
-        )
+        let members = [("item", item), ("request", request)];
+        let view = View::new(Root::Members(&members));
+        self.matches.iter().all(|condition| matches!(view.is_true(condition), Some(Ok(true))))
     }
 }
 
@@ -107,7 +105,7 @@ impl Reconcile {
     /// When an item was created, as the API wrote it.
     #[must_use]
     pub fn created_at(&self, item: &Value) -> Option<String> {
-        let output = self.created_at.run(from_json(item)).next()?.ok()?;
-        to_json(&output).ok()?.as_str().map(str::to_owned)
+        let output = View::of(item).first(&self.created_at)?.ok()?;
+        output.as_str().map(str::to_owned)
     }
 }

@@ -17,7 +17,7 @@ mod shape;
 
 use serde_json::Value;
 
-use crate::jq::{Program, Val, to_json, truthy};
+use crate::jq::{Program, Root, View};
 
 pub use answer::{AlreadyDone, AnswerError, ErrorWhen, REDACTED};
 pub use catalog::{Catalog, Error, Outline};
@@ -198,11 +198,8 @@ impl EffectIf {
     /// True where it holds for a request `{path, query, body}`. One that cannot be computed counts as true: the stricter
     /// effect is the safe one.
     #[must_use]
-    pub fn applies(&self, request: &Val) -> bool {
-        match self.when.run(request.clone()).next() {
-            Some(Ok(output)) => truthy(&output),
-            Some(Err(_)) | None => true,
-        }
+    pub fn applies(&self, request: &View<'_>) -> bool {
+        !matches!(request.is_true(&self.when), Some(Ok(false)))
     }
 }
 
@@ -263,16 +260,15 @@ impl EndpointTemplate {
 
     /// What a repeat of this request `{path, query, body}` would do; never less strict than the template's effect.
     #[must_use]
-    pub fn effect_of(&self, request: &Val) -> Effect {
+    pub fn effect_of(&self, request: &View<'_>) -> Effect {
         let conditions = self.effect_if.iter().filter(|condition| condition.applies(request));
         conditions.fold(self.effect, |effect, condition| effect.stricter(condition.effect))
     }
 
     /// What this request writes: requests with the same value keep their order.
     #[must_use]
-    pub fn order_of(&self, request: &Val) -> Option<String> {
-        let output = self.order_by.as_ref()?.run(request.clone()).next()?.ok()?;
-        match to_json(&output).ok()? {
+    pub fn order_of(&self, request: &View<'_>) -> Option<String> {
+        match request.first(self.order_by.as_ref()?)?.ok()? {
             Value::Null => None,
             Value::String(text) => Some(text),
             other => Some(other.to_string()),
@@ -283,9 +279,9 @@ impl EndpointTemplate {
     ///
     /// # Errors
     /// The route's condition cannot be computed for this request.
-    pub fn route_of(&self, request: &Val) -> Result<Option<&Route>, String> {
+    pub fn route_of(&self, request: &View<'_>) -> Result<Option<&Route>, String> {
         let Some(route) = &self.route else { return Ok(None) };
-        Ok(truthy(&route.when.run_one(request.clone())?).then_some(route))
+        Ok(request.is_only_true(&route.when)?.then_some(route))
     }
 
     /// The error inside an answer whose status is good.
@@ -300,7 +296,9 @@ impl EndpointTemplate {
         if self.already_done.is_empty() {
             return false;
         }
-        let answer = answer::answer_value(status, body);
+        let (status, nothing) = (status.into(), Value::Null);
+        let members = [("status", &status), ("body", body.unwrap_or(&nothing))];
+        let answer = View::new(Root::Members(&members));
         self.already_done.iter().any(|condition| condition.says(&answer))
     }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::jq::from_json;
+use crate::jq::View;
 
 const SOUND: &str = r#"
 id = "a"
@@ -90,7 +90,8 @@ fn what_the_samples_expect_is_valid() {
                 if let Some(token) = &token {
                     assert_eq!(target.check(Place::Token, token), [], "{name}");
                 }
-                let value = from_json(&json!({"path": path, "query": query, "body": body, "token": token}));
+                let value = json!({"path": path, "query": query, "body": body, "token": token});
+                let value = View::of(&value);
                 if let Some(effect) = request.effect {
                     assert_eq!(target.effect_of(&value), effect, "{name}");
                 }
@@ -396,7 +397,7 @@ fn parameters_know_their_place_and_purpose() {
 #[test]
 fn a_route_is_taken_when_its_condition_holds() {
     let start = Catalog::embedded().get("start-live-stream").unwrap();
-    let route = |body: Value| start.route_of(&from_json(&json!({"path": {}, "query": {}, "body": body})));
+    let route = |body: Value| start.route_of(&View::of(&json!({"path": {}, "query": {}, "body": body})));
     assert_eq!(
         route(json!({"rtmp_urls": []})).unwrap().map(|route| route.to.as_str()),
         Some("start-external-stream")
@@ -425,7 +426,7 @@ fn a_reconciling_read_names_its_parameters_and_knows_its_items() {
     let start = Catalog::embedded().get("start-live-stream").unwrap();
     let reconcile = start.reconcile.as_ref().unwrap();
     let request = json!({"path": {"room_id": "r1"}, "query": {}, "body": {"meeting_url": "https://m"}});
-    let parameters = reconcile.lookup.parameters(&from_json(&request)).unwrap();
+    let parameters = reconcile.lookup.parameters(&View::of(&request)).unwrap();
     assert!(parameters.path.is_empty());
     assert_eq!(Value::Object(parameters.query), json!({"room_id": "r1"}));
     let item = json!({"room_id": "r1", "meeting_url": "https://m", "created_at": "2026-01-01T00:00:00Z"});
@@ -480,7 +481,7 @@ fn a_condition_that_cannot_be_computed_is_taken_as_true() {
     let condition = "[[effect_if]]\nwhen = 'WHEN'\neffect = \"non-idempotent\"\nwhy = \"w\"\n[[tests]]";
     let effect = |when: &str| {
         let template = sound(|text| text.replacen("[[tests]]", &condition.replace("WHEN", when), 1)).unwrap();
-        template.effect_of(&from_json(&json!({"path": {}, "query": {}, "body": {}})))
+        template.effect_of(&View::of(&json!({"path": {}, "query": {}, "body": {}})))
     };
     for when in ["true", "1", "error(\"x\")", "empty", ".path.x.y | tonumber", "keys[0][0]"] {
         assert_eq!(effect(when), Effect::NonIdempotent, "{when}");
@@ -520,7 +521,7 @@ proptest! {
         let members: Value = names.iter().zip(&texts).map(|(name, text)| (name.clone(), json!(text))).collect();
         for template in conditional() {
             for request in [&whole, &json!({"path": members, "query": {}, "body": members}), &json!({"body": whole})] {
-                let effect = template.effect_of(&from_json(request));
+                let effect = template.effect_of(&View::of(request));
                 prop_assert!(effect >= template.effect, "{} {request}", template.id);
                 prop_assert_eq!(effect.stricter(template.effect), effect);
             }

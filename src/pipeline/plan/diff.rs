@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::call::{Call, Sender, Stop};
 use crate::exit::ExitCode;
-use crate::jq;
+use crate::jq::View;
 use crate::mapping::Request;
 use crate::outcome::Outcome;
 use crate::pipeline::reads::{LookupError, Pages, Read, Reads, Unreadable};
@@ -251,7 +251,7 @@ impl Search<'_> {
     /// The parameters of the read, by their names; nothing where the request does not say what it is about, and so is
     /// about something new: it has no value for a parameter, or for what its template says that it writes.
     fn parameters(&self) -> Result<Option<Map<String, Value>>, Unclear> {
-        let request = jq::from_json(&self.request);
+        let request = View::of(&self.request);
         if self.template.order_by.is_some() && self.template.order_of(&request).is_none() {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 
 use serde_json::Value;
 
-use crate::jq;
+use crate::jq::View;
 use crate::mapping::Request;
 use crate::template::{Effect, EndpointTemplate};
 
@@ -27,7 +27,7 @@ pub(super) fn written(request: &Request, lane_is_own: bool, hasher: &impl BuildH
     let template = request.template.as_ref().filter(|template| replaces(template))?;
     let lane = match lane_is_own {
         true => request.lane.clone(),
-        false => template.order_of(&jq::from_json_owned(request.value()?)),
+        false => template.order_of(&View::of(&request.value()?)),
     }?;
     let hash = hasher.hash_one((request.method.as_str(), &request.url, &lane));
     Some(Written { hash, name: spelling(request, template, &lane).unwrap_or_else(|| path(request)) })
@@ -37,7 +37,7 @@ pub(super) fn written(request: &Request, lane_is_own: bool, hasher: &impl BuildH
 pub(super) fn name(request: &Request) -> String {
     let spelled = || {
         let template = request.template.as_ref()?;
-        let lane = template.order_of(&jq::from_json_owned(request.value()?))?;
+        let lane = template.order_of(&View::of(&request.value()?))?;
         spelling(request, template, &lane)
     };
     spelled().unwrap_or_else(|| path(request))
@@ -71,7 +71,7 @@ fn spelling(request: &Request, template: &EndpointTemplate, lane: &str) -> Optio
     let matters = |(name, _): &(&String, &str)| {
         let mut without = value.clone();
         without["body"][name.as_str()] = Value::Null;
-        template.order_of(&jq::from_json_owned(without)).as_deref() != Some(lane)
+        template.order_of(&View::of(&without)).as_deref() != Some(lane)
     };
     [Some(first), second].into_iter().flatten().chain(alike).find(matters).map(|(_, text)| text.to_owned())
 }
@@ -126,7 +126,7 @@ mod tests {
             claims: None,
             template: Some(Arc::clone(&template)),
         };
-        request.lane = template.order_of(&jq::from_json_owned(request.value().unwrap()));
+        request.lane = template.order_of(&View::of(&request.value().unwrap()));
         request
     }
 
