@@ -77,7 +77,7 @@ impl Shortcut {
             Self::Member(before, name, _) if matches!(**before, Self::Here) => {
                 Ok(Some(root.member(name).map_or(Cow::Owned(Value::Null), Cow::Borrowed)))
             }
-            Self::Member(before, name, optional) => member(before.at_root(root)?, name, *optional),
+            Self::Member(before, name, optional) => member(&before.at_root(root)?, name, *optional),
             Self::Pipe(left, right) if matches!(**left, Self::Here) => right.at_root(root),
             Self::Pipe(left, right) => match left.at_root(root)? {
                 Some(value) => right.output(value),
@@ -97,7 +97,7 @@ impl Shortcut {
             Self::Here => Ok(Some(input)),
             Self::Constant(value) => Ok(Some(Cow::Borrowed(value))),
             Self::Empty => Ok(None),
-            Self::Member(before, name, optional) => member(before.output(input)?, name, *optional),
+            Self::Member(before, name, optional) => member(&before.output(input)?, name, *optional),
             Self::Pipe(left, right) => match left.output(input)? {
                 Some(value) => right.output(value),
                 None => Ok(None),
@@ -175,17 +175,15 @@ fn is_same(left: &Value, right: &Value) -> Result<bool, Unsure> {
     }
 }
 
-fn member<'v>(value: Option<Cow<'v, Value>>, name: &str, optional: bool) -> Output<'v> {
-    let missing = || Ok(Some(Cow::Owned(Value::Null)));
-    match value {
-        None => Ok(None),
-        Some(Cow::Borrowed(Value::Object(members))) => {
-            members.get(name).map_or_else(missing, |value| Ok(Some(Cow::Borrowed(value))))
+fn member<'v>(value: &Option<Cow<'v, Value>>, name: &str, optional: bool) -> Output<'v> {
+    let Some(value) = value else { return Ok(None) };
+    match (value, &**value) {
+        (_, Value::Null) => Ok(Some(Cow::Owned(Value::Null))),
+        (Cow::Borrowed(value), Value::Object(_)) => {
+            Ok(Some(value.get(name).map_or(Cow::Owned(Value::Null), Cow::Borrowed)))
         }
-        Some(Cow::Borrowed(Value::Null)) => missing(),
-        Some(Cow::Owned(Value::Null)) => missing(),
-        Some(_) if optional => Ok(None),
-        Some(_) => Err(Unsure),
+        _ if optional && !value.is_object() => Ok(None),
+        _ => Err(Unsure),
     }
 }
 

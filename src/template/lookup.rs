@@ -71,11 +71,8 @@ impl Lookup {
         let compute = |programs: &[(String, Program)]| {
             let mut values = Map::new();
             for (name, program) in programs {
-                if let Some(value) = request.first(program).transpose()? {
-                    if !value.is_null() {
-                        values.insert(name.clone(), value);
-                    }
-                }
+                let value = request.first(program).transpose()?;
+                values.extend(value.filter(|value| !value.is_null()).map(|value| (name.clone(), value)));
             }
             Ok::<_, String>(values)
         };
