@@ -84,6 +84,22 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// A call of which no attempt was made.
+    #[must_use]
+    pub fn unsent(outcome: Outcome, error: CallError) -> Self {
+        Self {
+            outcome,
+            response: None,
+            attempts: 0,
+            retries: 0,
+            rate_limited: 0,
+            error: Some(error),
+            maybe_applied: false,
+            first_attempt: None,
+            reconciled: false,
+        }
+    }
+
     /// The same call, after a read has shown that it was applied, and what its answer would have been.
     #[must_use]
     pub fn reconciled(self, answer: Response) -> Self {

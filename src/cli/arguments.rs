@@ -89,6 +89,9 @@ pub(super) struct MappingArguments {
     /// Constants with types of their own, from a destination file.
     #[arg(skip)]
     pub(super) values: Vec<(String, serde_json::Value)>,
+    /// Parameters of a read.
+    #[arg(skip)]
+    pub(super) params: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -188,7 +191,7 @@ pub(super) struct DeliveryArguments {
     pub(super) max_failures: Option<FailureBudget>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Ledger")]
 pub(super) struct LedgerArguments {
     /// Remember what was sent; the same command goes on [default: none]

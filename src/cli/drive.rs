@@ -35,6 +35,8 @@ pub(super) enum GoesOn {
     Records,
     /// By a replay of the letters that are left.
     Letters,
+    /// By reading once more: nothing was changed.
+    Reads,
 }
 
 impl Prepared {
@@ -103,6 +105,9 @@ fn how_it_goes_on(report: &Report, goes_on: GoesOn) -> String {
             ", and the calls of events that were not written have been made",
         ),
     };
+    if goes_on == GoesOn::Reads {
+        return format!("{pending} of {read} reads did not come to their end. The same command reads again from the start: {command}");
+    }
     if goes_on == GoesOn::Letters {
         return format!(
             "{pending} of {read} dead letters read were not sent ({told}, to be replayed in turn){sent}; behind those {read} the input may hold more"

@@ -17,6 +17,7 @@ mod emulator;
 mod endpoints;
 mod exchange;
 mod failure;
+mod get;
 mod ledger;
 mod log;
 mod outputs;
@@ -100,6 +101,8 @@ enum Command {
     /// Send dead letters again: as they were recorded, or their records mapped afresh.
     #[command(after_help = "`--help-all` shows all options, the credentials' variables and the exit codes.", after_long_help = MORE)]
     Replay(Box<replay::Arguments>),
+    /// Read: all pages of a list, one item a line.
+    Get(Box<get::Arguments>),
     /// Destination files: start one, or show what one may say.
     Destination(destination::Arguments),
     /// The catalog of endpoint templates.
@@ -161,7 +164,7 @@ fn definition() -> clap::Command {
             option.hide(of_run)
         })
     });
-    command.mut_subcommand("test", test::of_one).mut_subcommand("replay", replay::of_letters)
+    command.mut_subcommand("test", test::of_one).mut_subcommand("replay", replay::of_letters).mut_subcommand("get", get::of_reads)
 }
 
 fn run_command() -> ExitCode {
@@ -184,6 +187,7 @@ fn run_command() -> ExitCode {
         Command::Test(arguments) => test::run(*arguments),
         Command::Plan(arguments) => plan::run(*arguments),
         Command::Replay(arguments) => replay::run(*arguments),
+        Command::Get(arguments) => get::run(*arguments),
         Command::Destination(arguments) => destination::run(&arguments, run_of(&command)),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),

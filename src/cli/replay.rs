@@ -321,6 +321,7 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>
         emit_skipped: given.output.emit_skipped,
         batches,
         canary: given.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
+        listing: None,
     };
     Ok((run, ready.summary))
 }

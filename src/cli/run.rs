@@ -99,6 +99,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         emit_skipped: arguments.output.emit_skipped,
         batches,
         canary: arguments.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
+        listing: None,
     };
     Ok((run, ready.summary))
 }

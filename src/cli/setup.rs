@@ -206,6 +206,7 @@ pub(super) fn mapping(
         map: given.map.clone(),
         set: given.set.clone(),
         values: given.values.clone(),
+        params: given.params.clone(),
         exclude: given.exclude.clone(),
         body: given.body.clone(),
         filter: arguments.input.filter.clone(),

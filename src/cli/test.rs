@@ -311,6 +311,7 @@ impl Bench {
         let template = request.and_then(|request| request.template.as_ref());
         let run = uuid::Uuid::new_v4().to_string();
         let event = Event {
+            page: None,
             id: &event_id(&run, &subject.identity, call.0, 0),
             timestamp: jiff::Timestamp::now(),
             ledger: None,

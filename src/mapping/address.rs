@@ -1,11 +1,14 @@
-//! An absolute URL taken apart again: its path, its query, and the values that stand in them, decoded.
+//! An absolute URL taken apart again: its path, its query, and the values that stand in them, decoded; and one with another
+//! parameter in its query.
 //!
 //! It knows no record; how values get into a URL is `confine`'s business.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::template::PathPattern;
+
+use super::confine::ENCODED;
 
 /// What follows the origin.
 pub(super) fn path_and_query(url: &str) -> (&str, &str) {
@@ -42,6 +45,29 @@ pub(super) fn query_values(query: &str) -> Map<String, Value> {
     values
 }
 
+/// The URL with this parameter in its query, in place of those of the same name.
+pub(super) fn with_parameter(url: &str, name: &str, value: &str) -> String {
+    let (before, query) = url.split_once('?').unwrap_or((url, ""));
+    let others = query.split('&').filter(|one| {
+        let known = one.split_once('=').map_or(*one, |(known, _)| known);
+        !one.is_empty() && decoded(known) != name
+    });
+    let mut out = format!("{before}?");
+    for one in others {
+        out.push_str(one);
+        out.push('&');
+    }
+    push_parameter(&mut out, name, value);
+    out
+}
+
+/// Appends `name=value` of a query, encoded.
+pub fn push_parameter(out: &mut String, name: &str, value: &str) {
+    out.extend(utf8_percent_encode(name, ENCODED));
+    out.push('=');
+    out.extend(utf8_percent_encode(value, ENCODED));
+}
+
 pub(super) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
@@ -62,6 +88,18 @@ mod tests {
             ("https://h/a?b=c/d?e", "/a", "b=c/d?e"),
         ] {
             assert_eq!(path_and_query(url), (path, query), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_takes_the_place_of_its_namesakes() {
+        for (url, expected) in [
+            ("https://h/a", "https://h/a?start=x%26y%3D1"),
+            ("https://h/a?limit=10", "https://h/a?limit=10&start=x%26y%3D1"),
+            ("https://h/a?start=1&limit=10&&st%61rt=2&flag", "https://h/a?limit=10&flag&start=x%26y%3D1"),
+        ] {
+            assert_eq!(with_parameter(url, "start", "x&y=1"), expected);
+            assert_eq!(with_parameter(expected, "start", "x&y=1"), expected);
         }
     }
 

@@ -25,6 +25,7 @@ pub mod sample;
 mod target;
 mod trace;
 
+pub use address::push_parameter;
 pub use batch::{BatchOptions, Batching, Collector, Group, Place as BatchPlace};
 pub use claims::{AppClaims, AppToken};
 pub use confine::{PatternError, UrlPattern};

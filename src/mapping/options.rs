@@ -26,6 +26,8 @@ pub struct Options {
     pub set: Vec<String>,
     /// TARGET and VALUE of constants that have a type of their own. Those of `set` win over them.
     pub values: Vec<(String, Value)>,
+    /// `NAME=VALUE` of parameters; one that is there several times is a list. They win over all others.
+    pub params: Vec<String>,
     /// Attributes not taken by name.
     pub exclude: Vec<String>,
     /// A jq program whose outputs are the bodies.
@@ -192,6 +194,9 @@ impl Error {
                 Some(format!("write it as in `{option} name=…`; dots nest: `a.b=…`"))
             }
             Self::UnknownTarget { nearest: Some(name), .. } => Some(format!("did you mean `{name}`?")),
+            Self::UnknownTarget { endpoint, option: "--param", .. } => {
+                Some(format!("`roompipe endpoints show {endpoint}` lists the parameters"))
+            }
             Self::UnknownTarget { endpoint, .. } => Some(format!(
                 "`roompipe endpoints show {endpoint}` lists the parameters; `--pass-unknown` sends others in the body"
             )),
@@ -262,6 +267,7 @@ impl Mapping {
                 from: Source::Constant(rest.to_owned()),
             });
         }
+        assignments.extend(parameters(options, &endpoint)?);
         let filter = program("--where", options.filter.as_deref())?;
         let body = program("--body", options.body.as_deref())?;
         let key = options.key.as_deref().map(key).transpose()?;
@@ -385,6 +391,33 @@ fn assignment<'t>(
     }
     let below = below.into_iter().map(str::to_owned).collect();
     Ok((Target { place, name: name.to_owned(), below }, right))
+}
+
+/// The constants of `--param`.
+fn parameters(options: &Options, endpoint: &Endpoint) -> Result<Vec<Assignment>, Error> {
+    let mut found: Vec<(Target, Vec<&str>, &str)> = Vec::new();
+    for text in &options.params {
+        let (target, value) = assignment("--param", "VALUE", text, options, endpoint)?;
+        match found.iter_mut().find(|(known, ..)| *known == target) {
+            Some((_, values, _)) => values.push(value),
+            None => found.push((target, vec![value], text)),
+        }
+    }
+    let one = |(target, values, text): (Target, Vec<&str>, &str)| {
+        let from = match values.as_slice() {
+            [value] => Source::Constant((*value).to_owned()),
+            several => {
+                let items = endpoint.shape_at(&target).and_then(|shape| shape.items.as_deref());
+                let one = |value: &&str| match items {
+                    Some(_) => coerce::constant(value, items),
+                    None => Value::String((*value).to_owned()),
+                };
+                Source::Value(several.iter().map(one).collect())
+            }
+        };
+        Assignment { option: text.to_owned(), target, from }
+    };
+    Ok(found.into_iter().map(one).collect())
 }
 
 /// A constant of its own type. Where a text spells it, it is that text: a mapping stays the same wherever it is written.

@@ -54,6 +54,21 @@ impl Request {
         Some(value)
     }
 
+    /// The value of a parameter of its query, where it has one.
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        match address::query_values(address::path_and_query(&self.url).1).get(name)? {
+            Value::String(text) => Some(text.clone()),
+            several => several.get(0)?.as_str().map(str::to_owned),
+        }
+    }
+
+    /// The same request with this parameter in its query, in place of those of the same name.
+    #[must_use]
+    pub fn with_query(&self, name: &str, value: &str) -> Self {
+        Self { url: address::with_parameter(&self.url, name, value), ..self.clone() }
+    }
+
     /// Why a repeat of it does what [`Request::effect`] says: the template's words, or ours.
     #[must_use]
     pub fn effect_reason(&self) -> Cow<'_, str> {

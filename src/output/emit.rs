@@ -3,8 +3,11 @@
 //!
 //! It knows how to say it, not where it is written.
 
+use crate::call::BodyKind;
 use crate::jq::{self, Program};
 use crate::outcome::Outcome;
+use crate::record::write_line;
+use crate::template::Listed;
 
 use super::event::{Event, Shown, SubjectContent, push_answer};
 use super::told::Told;
@@ -40,19 +43,20 @@ impl Emit {
     pub fn write(&self, event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) -> Result<(), EmitError> {
         match self {
             Self::Event => event.write(shown, out),
-            Self::Body => {
-                push_body(event, shown, out);
+            Self::Body => each_answer(event, shown, |answer| {
+                out.extend_from_slice(answer);
                 out.push(b'\n');
-            }
+            }),
             Self::Merge => {
                 for (i, subject) in event.records.iter().enumerate() {
-                    if let SubjectContent::Record(record) = &subject.content {
-                        let mut line = Vec::new();
-                        record.write_json(&mut line);
-                        merge(line, out, |out| match event.result(i, shown) {
-                            Some(result) => out.extend_from_slice(result.to_string().as_bytes()),
-                            None => push_body(event, shown, out),
-                        });
+                    let SubjectContent::Record(record) = &subject.content else { continue };
+                    let mut line = Vec::new();
+                    record.write_json(&mut line);
+                    match event.result(i, shown) {
+                        Some(result) => merge(line, out, |out| out.extend_from_slice(result.to_string().as_bytes())),
+                        None => each_answer(event, shown, |answer| {
+                            merge(line.clone(), out, |out| out.extend_from_slice(answer));
+                        }),
                     }
                 }
             }
@@ -113,13 +117,43 @@ fn write_outputs(program: &Program, line: &[u8], out: &mut Vec<u8>) -> Result<()
     Ok(())
 }
 
-fn push_body(event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) {
-    match event.response {
-        Some(response) => {
-            let template = event.request.and_then(|r| r.template.as_ref()).filter(|_| !shown.sensitive);
-            push_answer(out, response, template);
+/// What the answer is told as: the whole body on one line, or each of its items, where it is read as a list.
+fn each_answer(event: &Event<'_>, shown: Shown, mut tell: impl FnMut(&[u8])) {
+    let Some(response) = event.response else { return tell(b"null") };
+    let template = event.request.and_then(|request| request.template.as_ref()).filter(|_| !shown.sensitive);
+    let Some(page) = event.page else {
+        let mut body = Vec::with_capacity(response.body.len());
+        push_answer(&mut body, response, template);
+        return tell(&body);
+    };
+    if response.kind == BodyKind::Empty {
+        return;
+    }
+    let masked = template.filter(|template| template.may_hold_sensitive(&response.body));
+    let mut body = Vec::new();
+    let whole: &[u8] = if masked.is_none() && response.kind == BodyKind::Json {
+        &response.body
+    } else {
+        push_answer(&mut body, response, template);
+        &body
+    };
+    let most = usize::try_from(page.items).unwrap_or(usize::MAX);
+    match Listed::read(page.pagination.as_ref(), whole) {
+        Ok(listed) => {
+            let mut line = Vec::new();
+            for item in listed.items.into_iter().take(most) {
+                let text = item.get().as_bytes();
+                if memchr::memchr2(b'\n', b'\r', text).is_none() {
+                    tell(text);
+                } else {
+                    line.clear();
+                    write_line(text, &mut line);
+                    tell(&line);
+                }
+            }
         }
-        None => out.extend_from_slice(b"null"),
+        // What masking has left may be no list any more; it is told all the same.
+        Err(_) => tell(whole),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::call::{BodyKind, CallError, Response};
 use crate::mapping::Request;
 use crate::outcome::Outcome;
 use crate::record::{Identity, Position, Record, write_line};
-use crate::template::{EndpointTemplate, REDACTED};
+use crate::template::{EndpointTemplate, Pagination, REDACTED};
 
 /// How much of an unreadable record an event on stdout shows, in bytes.
 pub const RAW_SHOWN: usize = 4 * 1024;
@@ -72,6 +72,23 @@ pub struct Event<'a> {
     pub reconciled: bool,
     /// Why it was not delivered.
     pub error: Option<&'a CallError>,
+    /// What it is of a list; nothing for a call that is not made to read one.
+    pub page: Option<&'a Page>,
+}
+
+/// What a call is of a list that is read page by page: every item is told by itself where an output carries answers.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// How the list is paged; nothing where an answer that is no list is the one item.
+    pub pagination: Option<Pagination>,
+    /// Which call of the list it is, from 1.
+    pub number: u64,
+    /// What the page was asked for by; nothing for the first one.
+    pub cursor: Option<String>,
+    /// Items that came before it.
+    pub before: u64,
+    /// Items of it that are told.
+    pub items: u64,
 }
 
 /// A record's share in a call of several.
@@ -139,6 +156,21 @@ impl SubjectContent {
             Self::Record(record) => record.len_bytes(),
             Self::Raw(raw, _) => raw.len(),
         }
+    }
+}
+
+impl Page {
+    fn is_one_of_several(&self) -> bool {
+        self.pagination.as_ref().is_some_and(|pagination| pagination.parameters().is_some())
+    }
+
+    fn push(&self, out: &mut Vec<u8>) {
+        let _ = write!(out, r#","page":{{"number":{},"cursor":"#, self.number);
+        match &self.cursor {
+            Some(cursor) => push_string(out, cursor),
+            None => out.extend_from_slice(b"null"),
+        }
+        let _ = write!(out, r#","items":{},"items_before":{}}}"#, self.items, self.before);
     }
 }
 
@@ -220,6 +252,9 @@ impl Event<'_> {
         let _ = write!(out, r#","attempts":{}"#, self.attempts);
         if !self.shares.is_empty() {
             out.extend_from_slice(br#","batched":true"#);
+        }
+        if let Some(page) = self.page.filter(|page| page.is_one_of_several()) {
+            page.push(out);
         }
         if self.reconciled {
             out.extend_from_slice(br#","reconciled":true"#);

@@ -14,7 +14,7 @@ mod tally;
 mod told;
 
 pub use emit::{Emit, EmitError};
-pub use event::{Event, RAW_SHOWN, Share, Shown, Subject, SubjectContent, batch_event_id, event_id};
+pub use event::{Event, Page, RAW_SHOWN, Share, Shown, Subject, SubjectContent, batch_event_id, event_id};
 pub use file::{Claim, Claims, FileError, FileMode};
 pub use letter::{Letter, LetterRecord, LetterRequest};
 pub use selection::{Selection, SelectionError};

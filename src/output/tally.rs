@@ -20,6 +20,8 @@ pub struct Tally {
     retries: u64,
     rate_limited: u64,
     changed: u64,
+    /// Items of lists that were handed on; nothing where no list was read.
+    items: Option<u64>,
     /// Records that an earlier run has left unknown and counted.
     standing: u64,
     /// Microseconds, to one part in a hundred.
@@ -69,6 +71,7 @@ impl Default for Tally {
             retries: 0,
             rate_limited: 0,
             changed: 0,
+            items: None,
             standing: 0,
             latency,
             reasons: Vec::new(),
@@ -90,6 +93,11 @@ impl Tally {
     /// Counts a delivered record whose request has changed since.
     pub fn changed(&mut self) {
         self.changed += 1;
+    }
+
+    /// Counts items of a list.
+    pub fn items(&mut self, count: u64) {
+        *self.items.get_or_insert_default() += count;
     }
 
     /// Counts a record that is unknown since an earlier run: nothing that this one has done.
@@ -179,7 +187,7 @@ impl Tally {
     pub fn to_json(&self, elapsed: Duration, exit: ExitCode) -> serde_json::Value {
         let outcomes: serde_json::Map<_, _> =
             Outcome::ALL.iter().map(|o| (o.as_str().to_owned(), self.of(*o).into())).collect();
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "read": self.read,
             "outcomes": outcomes,
             "calls": self.calls,
@@ -194,7 +202,11 @@ impl Tally {
             },
             "elapsed_s": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
             "exit": exit.number(),
-        })
+        });
+        if let Some(items) = self.items {
+            json["items"] = items.into();
+        }
+        json
     }
 
     /// The summary for people: a line of outcomes, one of calls, and one for each of the most frequent reasons.
@@ -207,6 +219,9 @@ impl Tally {
                 let _ = write!(out, "{separator}{} {outcome}", self.of(outcome));
                 separator = ", ";
             }
+        }
+        if let Some(items) = self.items {
+            let _ = write!(out, "; {items} {}", plural(items, "item"));
         }
         if self.changed > 0 {
             let _ = write!(out, " ({} changed since their delivery)", self.changed);

@@ -244,6 +244,7 @@ impl Workshop {
         let Telling { say, .. } = telling;
         let (request, end) = (&calls[say.call], &ends[say.call]);
         Event {
+            page: None,
             id: &telling.id,
             timestamp: telling.timestamp,
             ledger: self.teller.ledger.as_deref(),

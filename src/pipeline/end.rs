@@ -127,6 +127,13 @@ impl End {
             );
         }
         self.emit_failed(std::mem::take(&mut *workshop.emit_failures()));
+        if let (count, Some(Message { text, hint })) = std::mem::take(&mut *workshop.lists_lost()) {
+            let text = match count {
+                1 => format!("the list is not whole: {text}"),
+                _ => format!("{count} lists are not whole; the first: {text}"),
+            };
+            self.say(ExitCode::SomeNot, text, hint);
+        }
     }
 
     pub(super) fn report(

@@ -14,6 +14,7 @@ mod intents;
 mod lanes;
 mod letters;
 mod memory;
+mod pages;
 mod plan;
 mod progress;
 mod read;
@@ -35,6 +36,7 @@ pub use canary::{Canary, Consent};
 pub use end::with_causes;
 pub use lanes::{Lanes, Ticket};
 pub use letters::{LedgerName, Letters};
+pub use pages::Listing;
 pub use plan::{
     DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, Planned, Present, Remembered, report,
     time_in_words,

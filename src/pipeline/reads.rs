@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::mapping::{self, Endpoint, Mapped, Mapping, Notes, Options, PatternError, Request};
 use crate::record::{Content, Position, Record};
-use crate::template::{self, Effect, EndpointTemplate, Lookup, Pagination, Place};
+use crate::template::{self, Effect, EndpointTemplate, Lookup, Place};
 
-pub(super) use list::{Pages, Unreadable};
+pub(super) use list::Pages;
 
 /// The reads of a run, by the ids of their templates; made once.
 #[derive(Debug, Default)]
@@ -134,13 +134,7 @@ fn check(
     }
     let path = lookup.path.iter().map(|(name, _)| (Place::Path, name));
     let query = lookup.query.iter().map(|(name, _)| (Place::Query, name));
-    let paging = match &read.pagination {
-        Some(Pagination::Cursor { cursor: next, limit, .. } | Pagination::Page { page: next, limit, .. }) => {
-            vec![(Place::Query, next), (Place::Query, limit)]
-        }
-        None => Vec::new(),
-    };
-    for (place, name) in path.chain(query).chain(paging) {
+    for (place, name) in path.chain(query) {
         if read.parameter(name).is_none_or(|parameter| parameter.place != place) {
             let place = if place == Place::Path { "path" } else { "query" };
             return Err(LookupError::Parameter {

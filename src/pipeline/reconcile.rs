@@ -15,9 +15,9 @@ use crate::call::{BodyKind, Call, Response, Sender, Settled};
 use crate::jq::View;
 use crate::mapping::Request;
 use crate::outcome::Outcome;
-use crate::template::{self, EndpointTemplate, Reconcile};
+use crate::template::{self, EndpointTemplate, Reconcile, Unlisted};
 
-use super::reads::{LookupError, Pages, Read, Reads, Unreadable};
+use super::reads::{LookupError, Pages, Read, Reads};
 use since::Since;
 
 /// Pages that are looked at before nothing is claimed.
@@ -37,7 +37,7 @@ enum Unclear {
     #[error("the read ended {0}")]
     Read(Outcome),
     #[error("the read's answer {0}")]
-    Answer(#[from] Unreadable),
+    Answer(#[from] Unlisted),
     #[error("the server's clock is not known, or the local one has been put back")]
     Clock,
     #[error("an item does not say when it was created")]

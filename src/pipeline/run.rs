@@ -24,6 +24,7 @@ use super::canary::Canary;
 use super::end::{End, closed};
 use super::gather::Gathering;
 use super::memory::Memory;
+use super::pages::Listing;
 use super::progress::Progress;
 use super::read::{CheckedHeader, Front, Reading};
 use super::reconcile::Reconciler;
@@ -72,6 +73,8 @@ pub struct Run {
     pub batches: Option<Batches>,
     /// `--canary`.
     pub canary: Option<Canary>,
+    /// How answers are read, where calls are made for what they answer.
+    pub listing: Option<Listing>,
 }
 
 /// Several records a call.
@@ -204,6 +207,8 @@ impl Run {
             batches: self.batches,
             fruitless: AtomicU32::new(0),
             canary: self.canary,
+            listing: self.listing,
+            lists_lost: std::sync::Mutex::default(),
         });
         let mut workers = JoinSet::new();
         for _ in 0..self.concurrency {

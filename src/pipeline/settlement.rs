@@ -8,7 +8,7 @@ use crate::call::{CallError, Settled};
 use crate::ledger::{Entry, State};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
-use crate::output::{Event, event_id};
+use crate::output::{Event, Page, event_id};
 
 use super::board::Work;
 use super::task::Plan;
@@ -32,6 +32,8 @@ pub(super) struct Settlement<'a> {
     pub(super) request: Option<&'a Request>,
     pub(super) settled: Option<&'a Settled>,
     pub(super) error: Option<&'a CallError>,
+    /// What it is of a list.
+    pub(super) page: Option<&'a Page>,
     timestamp: jiff::Timestamp,
 }
 
@@ -39,7 +41,7 @@ impl<'a> Settlement<'a> {
     /// The end of what never was a call.
     pub(super) fn without_call(outcome: Outcome, generation: u64, error: Option<&'a CallError>) -> Self {
         let timestamp = jiff::Timestamp::now();
-        Self { outcome, generation, request: None, settled: None, error, timestamp }
+        Self { outcome, generation, request: None, settled: None, error, page: None, timestamp }
     }
 
     /// The end of a call.
@@ -51,6 +53,11 @@ impl<'a> Settlement<'a> {
         }
     }
 
+    /// The same, as a page of a list.
+    pub(super) fn of_page(self, page: &'a Page) -> Self {
+        Self { page: Some(page), ..self }
+    }
+
     /// The id of its event.
     pub(super) fn event_id(&self, teller: &Teller, work: &Work) -> String {
         let place = work.job.letterhead.as_ref().and_then(|head| head.place.as_ref());
@@ -58,7 +65,7 @@ impl<'a> Settlement<'a> {
         let is_own = place.is_some() || self.outcome == Outcome::Skipped;
         let ledger = teller.ledger.as_deref().filter(|_| !is_own);
         let identity = place.unwrap_or(&work.job.subject.identity);
-        event_id(ledger.unwrap_or(&teller.run), identity, work.index, self.generation)
+        event_id(ledger.unwrap_or(&teller.run), identity, self.call(work).0, self.generation)
     }
 
     /// Hands its event to `then`.
@@ -71,7 +78,7 @@ impl<'a> Settlement<'a> {
             ledger: teller.ledger.as_deref(),
             endpoint: template.map_or(endpoint, |template| &template.id),
             outcome: self.outcome,
-            call: (work.index, work.job.of),
+            call: self.call(work),
             generation: self.generation,
             records: std::slice::from_ref(&work.job.subject),
             shares: &[],
@@ -80,6 +87,18 @@ impl<'a> Settlement<'a> {
             attempts: self.settled.map_or(0, |settled| settled.attempts),
             reconciled: self.settled.is_some_and(|settled| settled.reconciled),
             error: self.error,
+            page: self.page,
+        }
+    }
+
+    /// Which of the record's calls it is, and how many there are; of a list's pages those are counted that are known by now.
+    fn call(&self, work: &Work) -> (usize, usize) {
+        match self.page {
+            Some(page) => {
+                let number = usize::try_from(page.number).unwrap_or(usize::MAX);
+                (number.saturating_sub(1), number)
+            }
+            None => (work.index, work.job.of),
         }
     }
 }
@@ -128,17 +147,7 @@ pub(super) fn interrupted() -> Settled {
             .to_owned(),
         details: None,
     };
-    Settled {
-        outcome: Outcome::Unknown,
-        response: None,
-        attempts: 0,
-        retries: 0,
-        rate_limited: 0,
-        error: Some(error),
-        maybe_applied: true,
-        first_attempt: None,
-        reconciled: false,
-    }
+    Settled { maybe_applied: true, ..Settled::unsent(Outcome::Unknown, error) }
 }
 
 /// Why a call is unknown that an earlier run has told to be so.

@@ -21,7 +21,8 @@ use super::canary::{Canary, Turn};
 use super::intents::Intents;
 use super::lanes::Ticket;
 use super::reconcile::Reconciler;
-use super::run::Batches;
+use super::pages::Listing;
+use super::run::{Batches, Message};
 use super::settlement::{Settlement, Teller, entry, interrupted, standing, told, unkept};
 use super::task::{Doubt, Invalidity, Plan, Task};
 
@@ -46,6 +47,10 @@ pub(super) struct Workshop {
     pub(super) fruitless: AtomicU32,
     /// Holds the other calls back until the first ones are delivered.
     pub(super) canary: Option<Canary>,
+    /// How answers are read, where calls are made for what they answer.
+    pub(super) listing: Option<Listing>,
+    /// How many lists are not whole, and the first of them.
+    pub(super) lists_lost: std::sync::Mutex<(u64, Option<Message>)>,
 }
 
 /// Lets those go that waited for a call, also where its worker panics.
@@ -88,7 +93,10 @@ impl Workshop {
         match &work.task {
             Task::Send(request, plan) => {
                 let turn = self.turn().await;
-                let outcome = self.send(work, request, plan).await;
+                let outcome = match &self.listing {
+                    Some(listing) => self.read(work, request, listing).await,
+                    None => self.send(work, request, plan).await,
+                };
                 turn.ends(outcome == Outcome::Delivered);
             }
             Task::Doubt(request, doubt) => self.resolve(work, request, doubt).await,
@@ -108,6 +116,11 @@ impl Workshop {
     /// How many events `--emit` failed on, and why at first.
     pub(super) fn emit_failures(&self) -> std::sync::MutexGuard<'_, (u64, Option<String>)> {
         self.emit_failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// How many lists are not whole, and the first of them.
+    pub(super) fn lists_lost(&self) -> std::sync::MutexGuard<'_, (u64, Option<Message>)> {
+        self.lists_lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     async fn send(&self, work: &Work, request: &Request, plan: &Plan) -> Outcome {
@@ -214,7 +227,7 @@ impl Workshop {
         self.board.tally().reason(outcome, &error.code, first);
     }
 
-    async fn hand_over(&self, work: &Work, end: &Settlement<'_>, kept: Option<&Kept>) {
+    pub(super) async fn hand_over(&self, work: &Work, end: &Settlement<'_>, kept: Option<&Kept>) {
         let id = end.event_id(&self.teller, work);
         self.tell(&end.event(&self.teller, work, &id), kept).await;
     }

@@ -127,6 +127,19 @@ impl Inputs {
         Self::open_with(inputs, settings, Box::new(io::stdin()))
     }
 
+    /// One record that stands in no input: a JSON object, under the name that events are to give as its source.
+    ///
+    /// # Errors
+    /// None for a text on one line.
+    pub fn of_one(source: &str, json: &'static str) -> Result<Self, Error> {
+        let settings = Settings { format: Some(Format::Jsonl), ..Settings::default() };
+        let mut one = Self::open_with(&[Input::Stdin], &settings, Box::new(json.as_bytes()))?;
+        for waiting in &mut one.waiting {
+            waiting.origin.source = source.into();
+        }
+        Ok(one)
+    }
+
     /// Like [`Self::open`], with something else in place of stdin.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ pub enum Pagination {
         items: String,
         /// Member of the answer that holds the next cursor.
         next: String,
+        /// A page may hold fewer items than were asked for, and not be the last.
+        #[serde(default)]
+        short_pages: bool,
     },
     /// Pages have numbers, from 1.
     Page {
@@ -38,6 +41,49 @@ pub enum Pagination {
         /// Dotted path to the flag that says whether there are more pages.
         has_next: String,
     },
+    /// One answer holds the whole list.
+    Single {
+        /// Member of the answer that holds the items: a list, or an object whose values they are.
+        items: String,
+    },
+}
+
+impl Pagination {
+    /// Where in the answer the items are.
+    #[must_use]
+    pub fn items(&self) -> &str {
+        match self {
+            Self::Cursor { items, .. } | Self::Page { items, .. } | Self::Single { items } => items,
+        }
+    }
+
+    /// The query parameters that say which page is asked for, and how many items it may hold; nothing where all come at once.
+    #[must_use]
+    pub fn parameters(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Cursor { cursor: next, limit, .. } | Self::Page { page: next, limit, .. } => Some((next, limit)),
+            Self::Single { .. } => None,
+        }
+    }
+
+    /// The largest page that may be asked for, where there is a bound.
+    #[must_use]
+    pub fn max_limit(&self) -> Option<u32> {
+        match self {
+            Self::Cursor { max_limit, .. } | Self::Page { max_limit, .. } => *max_limit,
+            Self::Single { .. } => None,
+        }
+    }
+}
+
+/// The query parameters that choose by time.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeFilter {
+    /// Takes the earliest time.
+    pub since: String,
+    /// Takes the latest time.
+    pub until: String,
 }
 
 /// A read that finds what a request is about.

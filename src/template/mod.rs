@@ -8,6 +8,7 @@ mod catalog;
 mod check;
 mod defect;
 mod effect;
+mod items;
 mod lookup;
 mod path;
 mod problem;
@@ -24,7 +25,8 @@ pub use catalog::{Catalog, Error, Outline};
 pub(crate) use check::attribute;
 pub use defect::Defect;
 pub use effect::Effect;
-pub use lookup::{Lookup, LookupParameters, Pagination, Reconcile};
+pub use items::{Listed, Onward, Unlisted};
+pub use lookup::{Lookup, LookupParameters, Pagination, Reconcile, TimeFilter};
 pub use path::{PathPattern, Piece};
 pub use problem::Problem;
 pub use sample::{Expectation, ExpectedRequest, Sample};
@@ -75,6 +77,8 @@ pub struct EndpointTemplate {
     pub takes_batches: bool,
     /// How a list goes on.
     pub pagination: Option<Pagination>,
+    /// How a list is filtered by time.
+    pub time: Option<TimeFilter>,
     /// How a good status may still carry an error.
     pub error_when: ErrorWhen,
     /// Answers which tell, after an ambiguous attempt, that it worked.

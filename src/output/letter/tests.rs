@@ -49,6 +49,7 @@ fn line(content: SubjectContent, request: Option<&Request>, shown: Shown) -> Vec
     let identity = Identity::Position { input: position.input, number: position.number };
     let subject = Subject { position, identity: Arc::new(identity), content };
     let event = Event {
+        page: None,
         id: ID,
         timestamp: jiff::Timestamp::UNIX_EPOCH,
         ledger: None,

@@ -18,10 +18,10 @@ use crate::exit::ExitCode;
 use crate::jq::View;
 use crate::mapping::Request;
 use crate::outcome::Outcome;
-use crate::pipeline::reads::{LookupError, Pages, Read, Reads, Unreadable};
+use crate::pipeline::reads::{LookupError, Pages, Read, Reads};
 use crate::pipeline::run::READER_STACK;
 use crate::scratch::{self, Spool};
-use crate::template::{self, Effect, EndpointTemplate, Lookup, Pagination};
+use crate::template::{self, Effect, EndpointTemplate, Lookup, Pagination, Unlisted};
 
 use super::compare::{Compared, FieldChange, compared};
 use super::planning::{Plan, Planned};
@@ -114,7 +114,7 @@ enum Unclear {
     #[error("the read ended {outcome}: {why}")]
     Read { outcome: Outcome, why: String },
     #[error("the read's answer {0}")]
-    Answer(#[from] Unreadable),
+    Answer(#[from] Unlisted),
     #[error("it is not among the first {MOST_PAGES} pages")]
     TooMany,
 }
@@ -277,7 +277,7 @@ impl Search<'_> {
                 }
             };
             if self.is_whole() {
-                let there = serde_json::from_slice(&response.body).map_err(|_| Unreadable::NotJson)?;
+                let there = serde_json::from_slice(&response.body).map_err(|_| Unlisted::NotJson)?;
                 return Ok(Some(there).filter(|there: &Value| !there.is_null()));
             }
             let page = pages.read(&response.body)?;
@@ -298,10 +298,7 @@ impl Search<'_> {
     }
 
     fn compared(&self, item: &Value) -> Compared {
-        let items = match &self.read.template.pagination {
-            Some(Pagination::Cursor { items, .. } | Pagination::Page { items, .. }) => Some(items.as_str()),
-            None => None,
-        };
+        let items = self.read.template.pagination.as_ref().map(Pagination::items);
         let is_sensitive = |place: &[&str]| {
             let whole: Vec<&str> = items.into_iter().chain(place.iter().copied()).collect();
             self.template.is_sensitive(place) || self.read.template.is_sensitive(&whole)

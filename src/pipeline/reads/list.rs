@@ -2,9 +2,10 @@
 //!
 //! It reads answers and names the parameters of the next page; it sends nothing and knows no item.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::template::Pagination;
+use crate::template::{Listed, Onward, Pagination, Unlisted};
 
 /// Which page comes next.
 #[derive(Debug)]
@@ -12,8 +13,10 @@ pub(in crate::pipeline) struct Pages<'a> {
     pagination: Option<&'a Pagination>,
     /// The cursor or number of the page that is due; nothing for the first one.
     due: Option<Value>,
-    /// Pages read.
-    count: u64,
+    /// The number of the last page that was read.
+    number: u64,
+    /// How many items a page is asked to hold.
+    size: Option<u64>,
 }
 
 /// One page.
@@ -23,85 +26,58 @@ pub(in crate::pipeline) struct Page {
     pub(in crate::pipeline) has_next: bool,
 }
 
-/// Why an answer cannot be read as a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::pipeline) enum Unreadable {
-    #[error("is no JSON")]
-    NotJson,
-    #[error("has no list of items")]
-    NoItems,
-}
-
 impl<'a> Pages<'a> {
-    /// The pages of a list; without a pagination there is one.
+    /// The pages of a list, as large as may be; without a pagination there is one.
     pub(in crate::pipeline) fn new(pagination: Option<&'a Pagination>) -> Self {
-        Self { pagination, due: None, count: 0 }
+        let size = pagination.and_then(Pagination::max_limit).map(u64::from);
+        Self { pagination, due: None, number: 0, size }
     }
 
-    /// What the read takes, besides its own parameters, to answer the page that is due: as large as may be.
+    /// The same, from a page of this number on and with pages of this size, where they are said.
+    pub(in crate::pipeline) fn from(self, number: Option<u64>, size: Option<u64>) -> Self {
+        Self { number: number.map_or(self.number, |number| number.saturating_sub(1)), size: size.or(self.size), ..self }
+    }
+
+    /// What the read takes, besides its own parameters, to answer the page that is due.
     pub(in crate::pipeline) fn parameters(&self) -> Map<String, Value> {
-        let Some(Pagination::Cursor { cursor: next, limit, .. } | Pagination::Page { page: next, limit, .. }) =
-            self.pagination
-        else {
-            return Map::new();
-        };
         let mut parameters = Map::new();
-        if let Some(most) = self.most() {
-            parameters.insert(limit.clone(), Value::from(most));
+        let Some((next, limit)) = self.pagination.and_then(Pagination::parameters) else { return parameters };
+        if let Some(size) = self.size {
+            parameters.insert(limit.to_owned(), Value::from(size));
         }
         if let Some(due) = &self.due {
-            parameters.insert(next.clone(), due.clone());
+            parameters.insert(next.to_owned(), due.clone());
         }
         parameters
     }
 
+    /// The cursor or number of the page that is due, where that is not the first one.
+    pub(in crate::pipeline) fn due(&self) -> Option<&Value> {
+        self.due.as_ref()
+    }
+
     /// Reads the answer of the page that was due.
-    pub(in crate::pipeline) fn read(&mut self, body: &[u8]) -> Result<Page, Unreadable> {
-        let mut body: Value = serde_json::from_slice(body).map_err(|_| Unreadable::NotJson)?;
-        self.count += 1;
-        let items = match self.pagination {
-            Some(Pagination::Cursor { items, .. } | Pagination::Page { items, .. }) => {
-                match body.get_mut(items).map(Value::take) {
-                    Some(Value::Array(items)) => items,
-                    Some(Value::Null) => Vec::new(),
-                    _ => return Err(Unreadable::NoItems),
-                }
-            }
-            // A read of one thing answers the thing itself.
-            None => match body.take() {
-                Value::Array(items) => items,
-                Value::Null => Vec::new(),
-                one => vec![one],
-            },
-        };
-        // `limit` is what a page was asked to hold: fewer are the last.
-        let full = self.most().is_none_or(|most| items.len() as u64 >= u64::from(most));
-        self.due = match self.pagination {
-            Some(Pagination::Cursor { next, .. }) => {
-                body.get(next).filter(|next| full && is_cursor(next)).cloned()
-            }
-            Some(Pagination::Page { has_next, .. }) => {
-                let flag = has_next.split('.').try_fold(&body, |value, name| value.get(name));
-                (flag == Some(&Value::Bool(true))).then(|| Value::from(self.count + 1))
-            }
-            None => None,
+    pub(in crate::pipeline) fn read(&mut self, body: &[u8]) -> Result<Page, Unlisted> {
+        let items = self.advance(body)?;
+        let items = items.into_iter().map(|item| serde_json::from_str(item.get())).collect::<Result<_, _>>();
+        Ok(Page { items: items.map_err(|_| Unlisted::NotJson)?, has_next: self.due.is_some() })
+    }
+
+    /// The same, with the items as they stand in the answer.
+    pub(in crate::pipeline) fn advance<'b>(&mut self, body: &'b [u8]) -> Result<Vec<&'b RawValue>, Unlisted> {
+        let Listed { items, onward, tried } = Listed::read(self.pagination, body)?;
+        self.number += 1;
+        // `limit` is what a page was asked to hold: fewer are the last, where pages are not cut short.
+        let may_be_short = matches!(self.pagination, Some(Pagination::Cursor { short_pages: true, .. }));
+        let size = [self.size, tried.filter(|tried| *tried > 0)].into_iter().flatten().min();
+        let is_full = may_be_short || size.is_none_or(|size| items.len() as u64 >= size);
+        self.due = match onward {
+            Onward::Cursor(cursor) if is_full => Some(cursor),
+            Onward::Number => Some(Value::from(self.number + 1)),
+            Onward::Cursor(_) | Onward::End => None,
         }
         .filter(|_| !items.is_empty());
-        Ok(Page { has_next: self.due.is_some(), items })
-    }
-
-    fn most(&self) -> Option<u32> {
-        match self.pagination {
-            Some(Pagination::Cursor { max_limit, .. } | Pagination::Page { max_limit, .. }) => *max_limit,
-            None => None,
-        }
-    }
-}
-
-fn is_cursor(value: &Value) -> bool {
-    match value {
-        Value::String(text) => !text.is_empty(),
-        other => other.is_number(),
+        Ok(items)
     }
 }
 
@@ -118,6 +94,7 @@ mod tests {
             max_limit: Some(2),
             items: "data".into(),
             next: "last".into(),
+            short_pages: false,
         }
     }
 
@@ -135,7 +112,7 @@ mod tests {
     fn read(
         pagination: Option<&Pagination>,
         answer: &Value,
-    ) -> Result<(Vec<Value>, Option<Value>), Unreadable> {
+    ) -> Result<(Vec<Value>, Option<Value>), Unlisted> {
         let mut pages = Pages::new(pagination);
         let page = pages.read(answer.to_string().as_bytes())?;
         Ok((page.items, page.has_next.then(|| Value::Object(pages.parameters()))))
@@ -152,6 +129,13 @@ mod tests {
                 Some(json!({"limit": 2, "start": 7})),
             ),
             (json!({"data": [1], "last": "b"}), vec![json!(1)], None),
+            (json!({"data": [1], "last": "b", "limit": 2}), vec![json!(1)], None),
+            // An API whose pages are smaller than what was asked for.
+            (
+                json!({"data": [1], "last": "b", "limit": 1}),
+                vec![json!(1)],
+                Some(json!({"limit": 2, "start": "b"})),
+            ),
             (json!({"data": [1, 2], "last": ""}), vec![json!(1), json!(2)], None),
             (json!({"data": [1, 2], "last": null}), vec![json!(1), json!(2)], None),
             (json!({"data": [1, 2]}), vec![json!(1), json!(2)], None),
@@ -161,6 +145,29 @@ mod tests {
             assert_eq!(read(Some(&cursor()), &answer), Ok((items, next)), "{answer}");
         }
         assert_eq!(Value::Object(Pages::new(Some(&cursor())).parameters()), json!({"limit": 2}));
+    }
+
+    #[test]
+    fn pages_that_may_be_short_lead_on_until_there_is_no_cursor() {
+        let Pagination::Cursor { cursor, limit, items, next, .. } = cursor() else { panic!("a cursor") };
+        let short = Pagination::Cursor { cursor, limit, max_limit: Some(100), items, next, short_pages: true };
+        let next = Some(json!({"limit": 100, "start": "b"}));
+        assert_eq!(read(Some(&short), &json!({"data": [1], "last": "b"})), Ok((vec![json!(1)], next)));
+        for end in [json!({"data": [1], "last": ""}), json!({"data": [], "last": "b"})] {
+            assert_eq!(read(Some(&short), &end).unwrap().1, None, "{end}");
+        }
+    }
+
+    #[test]
+    fn size_and_number_may_be_said() {
+        let cursor = cursor();
+        let mut pages = Pages::new(Some(&cursor)).from(None, Some(3));
+        pages.read(br#"{"data":[1,2],"last":"b"}"#).unwrap();
+        assert_eq!(pages.due(), None, "two are fewer than three");
+        let numbered = numbered(Some(100));
+        let mut pages = Pages::new(Some(&numbered)).from(Some(7), None);
+        pages.read(br#"{"workflows":[1],"pagination":{"has_next":true}}"#).unwrap();
+        assert_eq!(pages.due(), Some(&json!(8)));
     }
 
     #[test]
@@ -200,9 +207,9 @@ mod tests {
     fn what_is_no_list_is_not_taken_for_an_empty_one() {
         for answer in [json!({}), json!([]), json!({"data": {}}), json!({"data": "x"}), json!({"items": [1]})]
         {
-            assert_eq!(read(Some(&cursor()), &answer), Err(Unreadable::NoItems), "{answer}");
+            assert_eq!(read(Some(&cursor()), &answer), Err(Unlisted::NoItems), "{answer}");
         }
-        assert_eq!(Pages::new(None).read(b"").unwrap_err(), Unreadable::NotJson);
-        assert_eq!(Pages::new(None).read(b"{\"data\":[").unwrap_err(), Unreadable::NotJson);
+        assert_eq!(Pages::new(None).read(b"").unwrap_err(), Unlisted::NotJson);
+        assert_eq!(Pages::new(None).read(b"{\"data\":[").unwrap_err(), Unlisted::NotJson);
     }
 }

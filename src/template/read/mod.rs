@@ -52,7 +52,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
             .defect(place, "`batch` needs one token for all records, and app tokens speak for one peer each");
     }
     let fields = fields(source, &mut root, &schemas);
-    let answers = answers(source, &mut root);
+    let answers = answers(source, &mut root, &schemas);
     let tests = tests(source, &mut root);
     source.unknown_keys(root, spec::KEYS);
     let Head { id, title, group, summary, docs, alias_of, method, path, token } = head;
@@ -79,6 +79,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
         as_text: fields.as_text,
         takes_batches: fields.takes_batches,
         pagination: answers.pagination,
+        time: answers.time,
         error_when: answers.error_when,
         already_done: answers.already_done,
         reconcile: answers.reconcile,
@@ -229,6 +230,7 @@ fn fields(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) ->
 
 struct Answers {
     pagination: Option<super::Pagination>,
+    time: Option<super::TimeFilter>,
     error_when: ErrorWhen,
     already_done: Vec<AlreadyDone>,
     reconcile: Option<Reconcile>,
@@ -237,7 +239,7 @@ struct Answers {
     sensitive: Vec<Vec<String>>,
 }
 
-fn answers(source: &mut Source<'_>, root: &mut Section<'_>) -> Answers {
+fn answers(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) -> Answers {
     let error_when: Option<Spanned<String>> = source.take(root, "error_when");
     let mut already_done = Vec::new();
     for condition in source.take_each::<spec::AlreadyDone>(root, "already_done") {
@@ -249,8 +251,21 @@ fn answers(source: &mut Source<'_>, root: &mut Section<'_>) -> Answers {
         source.take::<spec::Reconcile>(root, "reconcile").and_then(|reconcile| reconcile.reconcile(source));
     let diff = source.take::<spec::Lookup>(root, "diff").map(|diff| diff.lookup(source));
     let sensitive: Vec<String> = source.take(root, "sensitive").unwrap_or_default();
+    let pagination: Option<Spanned<super::Pagination>> = source.take(root, "pagination");
+    if let Some((next, limit)) = pagination.as_ref().and_then(|pagination| pagination.get_ref().parameters()) {
+        let place = pagination.as_ref().map(Spanned::span).unwrap_or_default();
+        in_query(source, schemas, &place, "pagination", [next, limit]);
+    }
+    let pagination = pagination.map(Spanned::into_inner);
+    let time: Option<Spanned<super::TimeFilter>> = source.take(root, "time");
+    if let Some(time) = &time {
+        let super::TimeFilter { since, until } = time.get_ref();
+        in_query(source, schemas, &time.span(), "time", [since, until]);
+    }
+    let time = time.map(Spanned::into_inner);
     Answers {
-        pagination: source.take(root, "pagination"),
+        pagination,
+        time,
         error_when: error_when
             .and_then(|program| source.program(&program))
             .map_or(ErrorWhen::ErrorMember, ErrorWhen::Program),
@@ -259,6 +274,22 @@ fn answers(source: &mut Source<'_>, root: &mut Section<'_>) -> Answers {
         diff,
         kind: source.take(root, "answer").unwrap_or_default(),
         sensitive: sensitive.iter().map(|path| path.split('.').map(str::to_owned).collect()).collect(),
+    }
+}
+
+/// What a section fills must be a parameter of the query.
+fn in_query(
+    source: &mut Source<'_>,
+    schemas: &Schemas,
+    place: &std::ops::Range<usize>,
+    section: &str,
+    names: [&str; 2],
+) {
+    for name in names {
+        let fits = |parameter: &super::Parameter| parameter.name == name && parameter.place == Place::Query;
+        if !schemas.parameters.iter().any(fits) {
+            source.defect(place.clone(), format!("`[{section}]` fills `{name}`, which is no query parameter"));
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) const KEYS: &[&str] = &[
     "route",
     "fan_out",
     "pagination",
+    "time",
     "error_when",
     "already_done",
     "reconcile",
