@@ -236,6 +236,9 @@ pub(super) struct OutputArguments {
     /// event; of delivered calls only: body (the answer), merge (record and answer), jq:EXPR
     #[arg(long, value_name = "FORM", default_value = "event", env = "ROOMPIPE_EMIT", hide_env = true)]
     pub(super) emit: String,
+    /// Texts that --emit jq:EXPR makes as they are, not as JSON (such as rows by @csv)
+    #[arg(short, long, env = "ROOMPIPE_RAW", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
+    pub(super) raw: bool,
     /// Events also of records with which nothing is to be done
     #[arg(long, env = "ROOMPIPE_EMIT_SKIPPED", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) emit_skipped: bool,

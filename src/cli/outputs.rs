@@ -58,7 +58,7 @@ impl Opened {
         raw_kept: usize,
         ledger: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let emit = emit(&given.emit)?;
+        let emit = emit(&given.emit, given.raw)?;
         let mode = mode(given, ledger);
         let stdin = Path::new("/dev/stdin");
         let mut claims = Claims::new(inputs.iter().map(|input| match input {
@@ -252,14 +252,14 @@ pub(super) fn is_closed() -> bool {
 }
 
 /// `--emit`.
-pub(super) fn emit(text: &str) -> Result<Emit, Failure> {
+pub(super) fn emit(text: &str, raw: bool) -> Result<Emit, Failure> {
     match text {
         "event" => Ok(Emit::Event),
         "body" => Ok(Emit::Body),
         "merge" => Ok(Emit::Merge),
         _ => match text.strip_prefix("jq:") {
             Some(source) => Program::compile(source)
-                .map(|program| Emit::Jq(Box::new(program)))
+                .map(|program| Emit::Jq { program: Box::new(program), raw })
                 .map_err(|error| Failure::configuration(format!("`--emit` does not compile: {error}"))),
             None => Err(Failure::usage(format!("`--emit {text}` is not one of event, body, merge, jq:EXPR"))),
         },

@@ -227,6 +227,12 @@ pub(super) fn mapping(
         .map_err(|error| Failure::configuration(error.to_string()).maybe_hint(error.hint()))
 }
 
+/// The endpoint, where it answers with pages of a list.
+pub(super) fn paged(meaning: &Meaning) -> Option<&str> {
+    let template = meaning.endpoint.may_call().next()?;
+    template.pagination.as_ref().and_then(|pagination| pagination.parameters()).map(|_| template.id.as_str())
+}
+
 /// How records share calls, where they do.
 pub(super) fn batches(arguments: &BatchArguments, mapping: &Mapping) -> Option<Batches> {
     let batching = Arc::clone(mapping.batching()?);

@@ -86,11 +86,22 @@ fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     // First, for the others are built on it.
     let guarded = load::parse(GUARDED, |parser| parser.defs()).unwrap_or_default().into_iter();
     let theirs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-    guarded.chain(theirs.filter(|def| !is_refused(def.name)))
+    let tables = load::parse(TABLES, |parser| parser.defs()).unwrap_or_default().into_iter();
+    guarded.chain(theirs.filter(|def| !is_refused(def.name))).chain(tables)
 }
 
 /// The parser behind `fromjson` recurses, so that a record could end the process by the text in one of its fields.
 const GUARDED: &str = "def fromjson: _shallow | _fromjson;";
+
+/// Rows of a table, as jq's manual describes them; the library has none.
+const TABLES: &str = r#"
+def _row(form; cell): if type != "array" then error("\(tojson) is no list, and cannot be made a \(form) row") else
+  map(if . == null then "" elif type == "string" then cell elif type == "number" or type == "boolean" then tojson
+      else error("\(tojson) is not valid in a \(form) row") end) end;
+def @csv: _row("csv"; "\"" + (split("\"") | join("\"\"")) + "\"") | join(",");
+def @tsv: _row("tsv"; split("\\") | join("\\\\") | split("\t") | join("\\t") | split("\n") | join("\\n")
+  | split("\r") | join("\\r")) | join("\t");
+"#;
 
 fn functions() -> impl Iterator<Item = Fun<Data>> {
     let renamed = |(name, arguments, run): Fun<Data>| match name {

@@ -157,6 +157,9 @@ mod tests {
             (".n / 2", json!({"n": 20}), vec![json!(10)]),
             ("test(\"^a\")", json!("abc"), vec![json!(true)]),
             ("getpath([\"a\", 0])", json!({"a": [5]}), vec![json!(5)]),
+            ("@csv", json!(["a\"b,c", 1.50, true, null, ""]), vec![json!("\"a\"\"b,c\",1.5,true,,\"\"")]),
+            ("@tsv", json!(["a\tb\\c\nd", 1, false, null]), vec![json!("a\\tb\\\\c\\nd\t1\tfalse\t")]),
+            ("@csv \"row: \\(.)\"", json!(["a"]), vec![json!("row: \"a\"")]),
             (".t | fromdate", json!({"t": "2026-01-01T00:00:00Z"}), vec![json!(1_767_225_600)]),
         ];
         for (source, input, expected) in table {
@@ -171,6 +174,8 @@ mod tests {
         let table = [
             (".a.b", json!({"a": 1}), r#"cannot index 1 with "b""#.to_owned()),
             ("error(\"no such shop\")", json!(null), "no such shop".to_owned()),
+            ("@csv", json!([[1]]), "[1] is not valid in a csv row".to_owned()),
+            ("@tsv", json!("a"), "\"a\" is no list, and cannot be made a tsv row".to_owned()),
             ("tonumber", json!("x1"), r#"cannot parse "x1" as JSON: "#.to_owned()),
             (".a", json!(long), format!("cannot index \"{}… with \"a\"", "x".repeat(79))),
         ];

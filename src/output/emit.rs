@@ -22,7 +22,12 @@ pub enum Emit {
     /// The record with the answer's body as its member `response`.
     Merge,
     /// Each output of a jq program that runs on the event.
-    Jq(Box<Program>),
+    Jq {
+        /// What makes the lines.
+        program: Box<Program>,
+        /// Texts are written as they are, not as JSON.
+        raw: bool,
+    },
 }
 
 /// Why an event could not be emitted as asked: jq failed on it.
@@ -60,10 +65,11 @@ impl Emit {
                     }
                 }
             }
-            Self::Jq(program) => {
+            Self::Jq { program, raw } => {
                 let mut line = Vec::new();
                 event.write(shown, &mut line);
-                write_outputs(program, &line, out)?;
+                let most = event.page.map_or(1, |page| usize::try_from(page.items).unwrap_or(1)).max(1);
+                write_outputs((program, most), *raw, &line, out)?;
             }
         }
         Ok(())
@@ -92,18 +98,23 @@ impl Emit {
                     });
                 }
             }
-            Self::Jq(program) => write_outputs(program, line, out)?,
+            Self::Jq { program, raw } => write_outputs((program, 1), *raw, line, out)?,
         }
         Ok(())
     }
 }
 
-fn write_outputs(program: &Program, line: &[u8], out: &mut Vec<u8>) -> Result<(), EmitError> {
+/// `things` is how many things the event tells of: each may have as many outputs as a record.
+fn write_outputs((program, things): (&Program, usize), raw: bool, line: &[u8], out: &mut Vec<u8>) -> Result<(), EmitError> {
     let value: serde_json::Value =
         serde_json::from_slice(line).map_err(|error| EmitError(error.to_string()))?;
     let start = out.len();
-    for output in program.run(jq::from_json(&value)) {
+    for output in program.run_up_to(things.saturating_mul(jq::MAX_OUTPUTS), jq::from_json(&value)) {
         match output.and_then(|output| jq::to_json(&output)) {
+            Ok(serde_json::Value::String(text)) if raw => {
+                out.extend_from_slice(text.as_bytes());
+                out.push(b'\n');
+            }
             Ok(value) => {
                 let _ = serde_json::to_writer(&mut *out, &value);
                 out.push(b'\n');

@@ -42,6 +42,11 @@ impl Emulator {
         Program::against(&self.base_url).line(line)
     }
 
+    /// A `roompipe get …` from it.
+    pub fn get(&self, line: &str) -> Program {
+        Program::reading(&self.base_url).line(line)
+    }
+
     /// Every call it received, in the order of their arrival.
     pub fn journal(&self) -> Vec<Value> {
         let journal: Value = self.control("GET", "journal", "").parse().unwrap();

@@ -35,7 +35,7 @@ impl Program {
         if !command.is_empty() {
             words.push(OsString::from(command));
         }
-        if ["run", "replay"].contains(&command) {
+        if ["run", "replay", "get"].contains(&command) {
             words.extend(["--summary-json".into(), SUMMARY.into()]);
         }
         Self { words, environment: Vec::new(), stdin: None, stdout: None, shell: None, folder }
@@ -44,6 +44,11 @@ impl Program {
     /// `roompipe run …` against a base URL, with the demo workspace's key.
     pub fn against(base_url: &str) -> Self {
         Self::new("run").env("ROOMPIPE_BASE_URL", base_url).with_key()
+    }
+
+    /// `roompipe get …` against a base URL, with the demo workspace's key.
+    pub fn reading(base_url: &str) -> Self {
+        Self::new("get").env("ROOMPIPE_BASE_URL", base_url).with_key()
     }
 
     /// Sets the demo workspace's key.

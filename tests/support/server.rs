@@ -43,6 +43,12 @@ impl Received {
         self.header("authorization").strip_prefix("Bearer ").expect("a bearer token")
     }
 
+    /// The value of a parameter of the query that needs no decoding.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.path.split_once('?')?;
+        query.split('&').filter_map(|one| one.split_once('=')).find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
@@ -177,6 +183,11 @@ impl Server {
     /// A `roompipe run …` against it.
     pub fn run(&self, line: &str) -> Program {
         Program::against(&format!("{}/v2", self.origin())).line(line)
+    }
+
+    /// A `roompipe get …` from it.
+    pub fn get(&self, line: &str) -> Program {
+        Program::reading(&format!("{}/v2", self.origin())).line(line)
     }
 
     /// What came so far.
