@@ -106,7 +106,9 @@ fn how_it_goes_on(report: &Report, goes_on: GoesOn) -> String {
         ),
     };
     if goes_on == GoesOn::Reads {
-        return format!("not everything that was asked for has been read and written; the same command reads again from the start: {command}");
+        return format!(
+            "not everything that was asked for has been read and written; the same command reads again from the start: {command}"
+        );
     }
     if goes_on == GoesOn::Letters {
         return format!(

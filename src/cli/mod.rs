@@ -164,7 +164,10 @@ fn definition() -> clap::Command {
             option.hide(of_run)
         })
     });
-    command.mut_subcommand("test", test::of_one).mut_subcommand("replay", replay::of_letters).mut_subcommand("get", get::of_reads)
+    command
+        .mut_subcommand("test", test::of_one)
+        .mut_subcommand("replay", replay::of_letters)
+        .mut_subcommand("get", get::of_reads)
 }
 
 fn run_command() -> ExitCode {

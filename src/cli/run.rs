@@ -56,7 +56,9 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
     };
     let meaning = setup::meaning(&arguments.call, &base_url)?;
     if let Some(id) = setup::paged(&meaning) {
-        tracing::info!("`run` asks for one page of a list; `roompipe get {id}` reads all of them, one item a line");
+        tracing::info!(
+            "`run` asks for one page of a list; `roompipe get {id}` reads all of them, one item a line"
+        );
     }
     let endpoint = meaning.endpoint.name().to_owned();
     let headers = wire::headers(&arguments.call.manual)?;

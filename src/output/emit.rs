@@ -58,7 +58,9 @@ impl Emit {
                     let mut line = Vec::new();
                     record.write_json(&mut line);
                     match event.result(i, shown) {
-                        Some(result) => merge(line, out, |out| out.extend_from_slice(result.to_string().as_bytes())),
+                        Some(result) => {
+                            merge(line, out, |out| out.extend_from_slice(result.to_string().as_bytes()))
+                        }
                         None => each_answer(event, shown, |answer| {
                             merge(line.clone(), out, |out| out.extend_from_slice(answer));
                         }),
@@ -105,7 +107,12 @@ impl Emit {
 }
 
 /// `things` is how many things the event tells of: each may have as many outputs as a record.
-fn write_outputs((program, things): (&Program, usize), raw: bool, line: &[u8], out: &mut Vec<u8>) -> Result<(), EmitError> {
+fn write_outputs(
+    (program, things): (&Program, usize),
+    raw: bool,
+    line: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), EmitError> {
     let value: serde_json::Value =
         serde_json::from_slice(line).map_err(|error| EmitError(error.to_string()))?;
     let start = out.len();

@@ -113,7 +113,8 @@ impl<'l> List<'l> {
                 Some((_, limit)) => format!("; hint: smaller pages, as with `--param {limit}=10`"),
                 None => String::new(),
             };
-            let message = format!("the answer is longer than is kept of one, and cannot be read as a whole{hint}");
+            let message =
+                format!("the answer is longer than is kept of one, and cannot be read as a whole{hint}");
             return Err(ours("answer_too_long", message));
         }
         match (response.kind, &self.listing.pagination) {
@@ -129,7 +130,8 @@ impl<'l> List<'l> {
                 }
                 Err(why) => {
                     let at = self.listing.pagination.as_ref().map(Pagination::items);
-                    let at = at.filter(|at| !at.is_empty()).map_or_else(String::new, |at| format!(" at `{at}`"));
+                    let at =
+                        at.filter(|at| !at.is_empty()).map_or_else(String::new, |at| format!(" at `{at}`"));
                     Err(ours("no_list", format!("the answer {why}{at}")))
                 }
             },
@@ -148,7 +150,8 @@ impl<'l> List<'l> {
         // The first page may have been asked for by a cursor, too.
         let comes_back = asked.query_value(next).is_some_and(|present| present == due);
         if !self.cursors.insert(hasher.finish()) || comes_back {
-            let message = format!("page {} leads back to `{next}={due}`, where this list has been before", self.calls);
+            let message =
+                format!("page {} leads back to `{next}={due}`, where this list has been before", self.calls);
             return Next::Lost(request, ours("cursor_repeated", message));
         }
         if self.same.1 >= SAME_PAGES && matches!(self.listing.pagination, Some(Pagination::Page { .. })) {
@@ -224,7 +227,9 @@ impl Workshop {
 
     /// Remembers that a list is not whole, and where it broke off.
     fn note_lost(&self, work: &Work, settled: &Settled, page: &Page) {
-        let Some(error) = settled.error.as_ref().filter(|_| settled.outcome != Outcome::Pending) else { return };
+        let Some(error) = settled.error.as_ref().filter(|_| settled.outcome != Outcome::Pending) else {
+            return;
+        };
         let Some((next, _)) = page.pagination.as_ref().and_then(Pagination::parameters) else {
             return self.note_reason(work, settled.outcome, error);
         };

@@ -148,7 +148,11 @@ mod tests {
     fn items_are_as_they_stand() {
         let onward = |text: &str| Onward::Cursor(Value::from(text));
         for (body, items, next) in [
-            (r#"{"data":[{"b":1.50,"a" : 1e3},2],"last":"x"}"#, vec![r#"{"b":1.50,"a" : 1e3}"#, "2"], onward("x")),
+            (
+                r#"{"data":[{"b":1.50,"a" : 1e3},2],"last":"x"}"#,
+                vec![r#"{"b":1.50,"a" : 1e3}"#, "2"],
+                onward("x"),
+            ),
             ("{\"data\": [\n {\"a\":\n1} ]}", vec!["{\"a\":\n1}"], Onward::End),
             (r#"{"data":null,"last":""}"#, vec![], Onward::End),
             (r#"{"data":[1],"data":[2],"last":null}"#, vec!["2"], Onward::End),

@@ -61,7 +61,9 @@ impl Pagination {
     #[must_use]
     pub fn parameters(&self) -> Option<(&str, &str)> {
         match self {
-            Self::Cursor { cursor: next, limit, .. } | Self::Page { page: next, limit, .. } => Some((next, limit)),
+            Self::Cursor { cursor: next, limit, .. } | Self::Page { page: next, limit, .. } => {
+                Some((next, limit))
+            }
             Self::Single { .. } => None,
         }
     }

@@ -24,7 +24,11 @@ fn what_is_wrong_is_told_with_its_remedy_before_anything_is_sent() {
         ("get-room", 78, "`roompipe get get-room --param room_id=…`, or records that hold it"),
         ("get-peer --param room_id=r1", 78, "`get-peer` needs `peer_id`"),
         ("list-events", 78, "`list-events` needs `room_id`"),
-        ("list-events --param room_id=r1 --param type=track.ad.success", 78, "did you mean \"track.add.success\"?"),
+        (
+            "list-events --param room_id=r1 --param type=track.ad.success",
+            78,
+            "did you mean \"track.add.success\"?",
+        ),
         ("list-templates --since 7d", 78, "`list-templates` does not choose by time"),
         ("list-rooms --since 1d --until 2d", 78, "is later than `--until`"),
         ("list-rooms --since 1d --param after=2026-01-31T09:00:00Z", 78, "say the same"),
@@ -96,7 +100,10 @@ fn a_url_is_read_as_it_is_said() {
     let full: Vec<_> = (0..3).map(|n| json!({"n": n})).collect();
     let answer = |last: &str| Reply::json(200, &json!({"page": {"items": full, "next": last}}));
     let server = Server::answering(vec![answer("a b"), answer("")]);
-    let ran = server.get("--url /things?x=1 --param kind=a&b --items page.items --cursor from=page.next").run().exits(0);
+    let ran = server
+        .get("--url /things?x=1 --param kind=a&b --items page.items --cursor from=page.next")
+        .run()
+        .exits(0);
     assert_eq!(ran.events().len(), 6);
     let paths: Vec<_> = server.received().iter().map(|received| received.path.clone()).collect();
     assert_eq!(paths, ["/v2/things?x=1&kind=a%26b", "/v2/things?x=1&kind=a%26b&from=a%20b"]);

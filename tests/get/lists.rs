@@ -11,8 +11,7 @@ use crate::{item, page};
 fn ten_thousand_rooms_come_in_order_and_none_twice() {
     let server = Server::start(|received| page(received, 10_000));
     let ran = server.get("list-rooms").run().exits(0);
-    let ids: Vec<String> =
-        ran.events().iter().map(|room| room["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<String> = ran.events().iter().map(|room| room["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, (0..10_000).map(|number| format!("r{number}")).collect::<Vec<_>>());
     let summary = ran.summary();
     assert_eq!((&summary["items"], &summary["read"]), (&json!(10_000), &json!(1)));
@@ -37,7 +36,8 @@ fn every_room_of_the_emulator_comes_newest_first() {
 
 #[test]
 fn items_are_told_as_the_api_wrote_them() {
-    let body = "{\"data\": [\n {\"z\": 1.50, \"a\" :1e400},\n {\"n\":12345678901234567890.0}], \"last\":null}";
+    let body =
+        "{\"data\": [\n {\"z\": 1.50, \"a\" :1e400},\n {\"n\":12345678901234567890.0}], \"last\":null}";
     let server = Server::start(move |_| Reply::text(200, body));
     let ran = server.get("list-rooms").run().exits(0);
     assert_eq!(ran.text(), "{\"z\": 1.50, \"a\" :1e400}\n{\"n\":12345678901234567890.0}\n");
@@ -62,14 +62,18 @@ fn a_page_that_fails_for_good_is_told_with_its_cursor_and_what_had_come() {
     });
     let ran = server.get("list-rooms --dead-letters dead.jsonl").run().exits(1);
     assert_eq!(ran.events().len(), 200);
-    let ran = ran.says("error: the list is not whole: get line 1: page 3 (start=c200), behind 200 items: bad start");
+    let ran = ran
+        .says("error: the list is not whole: get line 1: page 3 (start=c200), behind 200 items: bad start");
     let ran = ran.says("`--param 'start=c200'` goes on from there");
     let dead = ran.lines("dead.jsonl");
     let data = &dead[0]["data"];
     assert_eq!((dead.len(), &dead[0]["type"]), (1, &json!("call.rejected")));
     assert_eq!(data["page"], json!({"number": 3, "cursor": "c200", "items": 0, "items_before": 200}));
     assert_eq!(data["call"], json!({"index": 2, "of": 3}));
-    assert_eq!(data["error"], json!({"code": "400", "name": "Bad Request", "message": "bad start", "details": ["x"]}));
+    assert_eq!(
+        data["error"],
+        json!({"code": "400", "name": "Bad Request", "message": "bad start", "details": ["x"]})
+    );
     // As the hint says.
     let rest = server.get("list-rooms --param start=c300").run().exits(0);
     assert_eq!(rest.events()[0], item(300));
@@ -93,7 +97,8 @@ fn an_answer_that_is_no_list_is_no_empty_list() {
 #[test]
 fn an_answer_longer_than_is_kept_is_no_shorter_list() {
     let long = "x".repeat(9 * 1024 * 1024);
-    let server = Server::start(move |_| Reply::json(200, &json!({"data": [{"id": 1, "name": long}], "last": "b"})));
+    let server =
+        Server::start(move |_| Reply::json(200, &json!({"data": [{"id": 1, "name": long}], "last": "b"})));
     let ran = server.get("list-rooms").run().exits(1).says("longer than is kept").says("--param limit=10");
     assert_eq!(ran.text(), "");
 }
@@ -125,7 +130,8 @@ fn a_list_whose_cursor_comes_back_neither_loops_nor_ends_well() {
             let cursor = cursors[received.index.min(cursors.len() - 1)];
             Reply::json(200, &json!({"data": items, "last": cursor}))
         });
-        let ran = server.get("list-rooms --dead-letters dead.jsonl").run().exits(1).says("leads back to `start=");
+        let ran =
+            server.get("list-rooms --dead-letters dead.jsonl").run().exits(1).says("leads back to `start=");
         // What came is passed on: items that were seen twice, too.
         assert_eq!((ran.events().len(), server.received().len()), (pages * 100, pages));
         let dead = ran.lines("dead.jsonl");
@@ -136,14 +142,16 @@ fn a_list_whose_cursor_comes_back_neither_loops_nor_ends_well() {
 #[test]
 fn a_list_that_grows_while_it_is_read_passes_items_on_twice() {
     // Newest first, by number of the page: three new deliveries before the second page push three of the first into it.
-    let deliveries = |from: i64| -> Vec<Value> { (from..from + 100).map(|n| json!({"event_id": n})).collect() };
+    let deliveries =
+        |from: i64| -> Vec<Value> { (from..from + 100).map(|n| json!({"event_id": n})).collect() };
     let page = move |from, more| {
         Reply::json(200, &json!({"events": deliveries(from), "pagination": {"has_next": more}}))
     };
     let server = Server::answering(vec![page(0, true), page(97, true), page(197, false)]);
     let ran = server.get("list-webhook-events").run().exits(0);
     assert_eq!(ran.events().len(), 300);
-    let pages: Vec<_> = server.received().iter().map(|received| received.query("page").map(str::to_owned)).collect();
+    let pages: Vec<_> =
+        server.received().iter().map(|received| received.query("page").map(str::to_owned)).collect();
     assert_eq!(pages, [None, Some("2".to_owned()), Some("3".to_owned())]);
     // One that never ends is noticed.
     let server = Server::answering(vec![page(0, true)]);
@@ -157,11 +165,14 @@ fn pages_that_may_be_short_are_read_until_there_is_no_cursor() {
         Reply::json(200, &json!({"limit": ids.len(), "total": 4, "events": events, "next": next}))
     };
     let server = Server::answering(vec![events(vec![1, 2], "a"), events(vec![3], "b"), events(vec![4], "")]);
-    let ran = server.get("list-events --param room_id=r1 --param type=client.join.failed --param type=client.connect.failed");
+    let ran = server.get(
+        "list-events --param room_id=r1 --param type=client.join.failed --param type=client.connect.failed",
+    );
     let ran = ran.run().exits(0);
     assert_eq!(ran.events(), [json!({"id": 1}), json!({"id": 2}), json!({"id": 3}), json!({"id": 4})]);
     let paths: Vec<_> = server.received().iter().map(|received| received.path.clone()).collect();
-    let asked = "/v2/analytics/events?room_id=r1&type=client.join.failed&type=client.connect.failed&limit=100";
+    let asked =
+        "/v2/analytics/events?room_id=r1&type=client.join.failed&type=client.connect.failed&limit=100";
     assert_eq!(paths, [asked.to_owned(), format!("{asked}&start=a"), format!("{asked}&start=b")]);
 }
 
@@ -170,7 +181,10 @@ fn an_api_with_smaller_pages_than_were_asked_for_is_read_to_its_end() {
     let server = Server::start(|received| {
         let from = received.query("start").map_or(0, |start| start.parse().unwrap());
         let items: Vec<Value> = (from..130.min(from + 50)).map(item).collect();
-        Reply::json(200, &json!({"limit": 50, "data": items, "last": (from + items.len() as u64).to_string()}))
+        Reply::json(
+            200,
+            &json!({"limit": 50, "data": items, "last": (from + items.len() as u64).to_string()}),
+        )
     });
     assert_eq!(server.get("list-rooms").run().exits(0).events().len(), 130);
 }
@@ -186,7 +200,10 @@ fn a_limit_is_of_items_and_asks_for_no_page_too_many() {
 
 #[test]
 fn a_map_of_things_is_a_list_of_them() {
-    let ran = Program::new("get").line("list-peers --emulator --param room_id=65a1b2c3d4e5f60718290020").run().exits(0);
+    let ran = Program::new("get")
+        .line("list-peers --emulator --param room_id=65a1b2c3d4e5f60718290020")
+        .run()
+        .exits(0);
     let names: Vec<Value> = ran.events().iter().map(|peer| peer["name"].clone()).collect();
     assert_eq!(names, ["Ada", "Grace", "Linus"]);
 }

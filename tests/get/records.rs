@@ -10,7 +10,8 @@ use crate::support::{Emulator, Program, Reply, STANDUP, Server, TOWNHALL, binary
 #[test]
 fn each_record_is_one_read() {
     let emulator = Emulator::start();
-    let ids = format!("{{\"room_id\":\"{STANDUP}\"}}\n{{\"room_id\":\"nope\"}}\n{{\"room_id\":\"{TOWNHALL}\"}}\n");
+    let ids =
+        format!("{{\"room_id\":\"{STANDUP}\"}}\n{{\"room_id\":\"nope\"}}\n{{\"room_id\":\"{TOWNHALL}\"}}\n");
     let get = || emulator.get("get-room ids.jsonl --concurrency 1 --dead-letters dead.jsonl");
     let ran = get().file("ids.jsonl", &ids).run().exits(1);
     let names: Vec<Value> = ran.events().iter().map(|room| room["name"].clone()).collect();
@@ -50,7 +51,13 @@ fn each_record_may_be_a_list_of_its_own() {
 fn records_come_from_stdin_where_something_asks_for_them() {
     let emulator = Emulator::start();
     let record = json!({"room_id": STANDUP, "id": STANDUP}).to_string();
-    for words in ["get-room -", "get-room --map room_id=.id", "get-room", "--url /rooms/{room_id}", "--url /rooms/{room_id} -"] {
+    for words in [
+        "get-room -",
+        "get-room --map room_id=.id",
+        "get-room",
+        "--url /rooms/{room_id}",
+        "--url /rooms/{room_id} -",
+    ] {
         let ran = emulator.get(words).stdin(record.clone()).run().exits(0);
         assert_eq!(ran.events()[0]["name"], "demo-standup", "{words}");
     }

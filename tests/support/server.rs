@@ -46,7 +46,11 @@ impl Received {
     /// The value of a parameter of the query that needs no decoding.
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.path.split_once('?')?;
-        query.split('&').filter_map(|one| one.split_once('=')).find(|(known, _)| *known == name).map(|(_, value)| value)
+        query
+            .split('&')
+            .filter_map(|one| one.split_once('='))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
     /// The body as JSON.

@@ -29,8 +29,14 @@ pub(super) fn aim(given: &mut Given, base_url: &str) -> Result<Meaning, Failure>
     let meaning = meaning(given, base_url)?;
     let Some(template) = meaning.endpoint.may_call().next() else { return Ok(meaning) };
     if template.effect != Effect::Read || !template.effect_if.is_empty() {
-        return Err(Failure::configuration(format!("`{}` does more than read: {}", template.id, template.summary))
-            .hint(format!("`roompipe run {}` makes such calls; `roompipe endpoints list` tells which read", template.id)));
+        return Err(Failure::configuration(format!(
+            "`{}` does more than read: {}",
+            template.id, template.summary
+        ))
+        .hint(format!(
+            "`roompipe run {}` makes such calls; `roompipe endpoints list` tells which read",
+            template.id
+        )));
     }
     params.extend(of_time(given, template)?);
     given.call.mapping.params = params;
@@ -98,9 +104,12 @@ pub(super) fn pagination(given: &Given, endpoint: &Endpoint) -> Result<Option<Pa
     }
     let Some(items) = given.items.clone() else { return Ok(None) };
     let Some(cursor) = &given.cursor else { return Ok(Some(Pagination::Single { items })) };
-    let Some((name, next)) = cursor.split_once('=').filter(|(name, next)| !name.is_empty() && !next.is_empty()) else {
-        return Err(Failure::usage(format!("`--cursor {cursor}` is not NAME=MEMBER"))
-            .hint("write it as in `--cursor start=last`: the parameter, and the member of the answer that fills it"));
+    let Some((name, next)) =
+        cursor.split_once('=').filter(|(name, next)| !name.is_empty() && !next.is_empty())
+    else {
+        return Err(Failure::usage(format!("`--cursor {cursor}` is not NAME=MEMBER")).hint(
+            "write it as in `--cursor start=last`: the parameter, and the member of the answer that fills it",
+        ));
     };
     Ok(Some(Pagination::Cursor {
         cursor: name.to_owned(),
@@ -144,7 +153,8 @@ pub(super) fn check(mapping: &Mapping, given: &Given) -> Result<Option<Failure>,
     let id = mapping.endpoint().name();
     let names: Vec<String> = problems.iter().map(|problem| format!("`{}`", problem.field)).collect();
     let text = format!("`{id}` needs {}", names.join(" and "));
-    let read = if id == "manual" { "roompipe get --url …".to_owned() } else { format!("roompipe get {id}") };
+    let read =
+        if id == "manual" { "roompipe get --url …".to_owned() } else { format!("roompipe get {id}") };
     let hint = format!("`{read}{says}`, or records that hold it: `{read} records.jsonl` (`-` is stdin)");
     Ok(Some(Failure::configuration(text).hint(hint)))
 }

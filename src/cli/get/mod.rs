@@ -90,13 +90,15 @@ struct UrlArguments {
 /// Options of `run` that mean something else for reads, or nothing.
 pub(super) fn of_reads(command: Command) -> Command {
     let nothing = ["body", "pass_unknown", "order_by", "unordered", "canary", "emit_skipped"];
-    let command = nothing.into_iter().fold(command, |command, id| command.mut_arg(id, |option| option.hide(true)));
-    command
-        .mut_arg("limit", |option| option.help("At most N items of each list [default: all]"))
-        .mut_arg("emit", |option| {
+    let command =
+        nothing.into_iter().fold(command, |command, id| command.mut_arg(id, |option| option.hide(true)));
+    command.mut_arg("limit", |option| option.help("At most N items of each list [default: all]")).mut_arg(
+        "emit",
+        |option| {
             let help = "body (each item), merge (record and item), event (each page), jq:EXPR of events";
             option.default_value("body").help(help)
-        })
+        },
+    )
 }
 
 /// Reads to the end.
@@ -142,17 +144,23 @@ fn settle(arguments: Arguments) -> Result<(Given, LooksArguments), Failure> {
     ];
     for (option, variable, is_given) in idle {
         if is_given && !from_environment(variable) {
-            return Err(Failure::usage(format!("`{option}` has no effect on reads, which send no body and change nothing")));
+            return Err(Failure::usage(format!(
+                "`{option}` has no effect on reads, which send no body and change nothing"
+            )));
         }
     }
     let UrlArguments { url, items, cursor, header, headers } = manual;
     for (option, is_given) in [("--items", items.is_some()), ("--cursor", cursor.is_some())] {
         if is_given && url.is_none() {
-            return Err(Failure::usage(format!("`{option}` has no effect without `--url`: the endpoint says it")));
+            return Err(Failure::usage(format!(
+                "`{option}` has no effect without `--url`: the endpoint says it"
+            )));
         }
     }
     if cursor.is_some() && items.is_none() {
-        return Err(Failure::usage("`--cursor` has no effect without `--items`, the member that holds the list"));
+        return Err(Failure::usage(
+            "`--cursor` has no effect without `--items`, the member that holds the list",
+        ));
     }
     let method = url.as_ref().map(|_| "GET".to_owned());
     let manual = ManualArguments { url, method, header, headers, effect: None, of_file: Vec::new() };

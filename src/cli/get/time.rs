@@ -61,9 +61,23 @@ mod tests {
             ("24h", "2026-02-07T12:00:00.000Z"),
             ("90m", "2026-02-08T10:30:00.000Z"),
         ] {
-            assert_eq!(moment(text).map(|moment| format!("{:.3}", moment.at(now))), Ok(at.to_owned()), "{text}");
+            assert_eq!(
+                moment(text).map(|moment| format!("{:.3}", moment.at(now))),
+                Ok(at.to_owned()),
+                "{text}"
+            );
         }
-        for text in ["", "7", "2026", "yesterday", "-7d", "2026-13-01", "2026-01-31 09:00", "2026-01-31T09:00:00", "7w"] {
+        for text in [
+            "",
+            "7",
+            "2026",
+            "yesterday",
+            "-7d",
+            "2026-13-01",
+            "2026-01-31 09:00",
+            "2026-01-31T09:00:00",
+            "7w",
+        ] {
             assert!(moment(text).is_err(), "{text}: {:?}", moment(text));
         }
         assert_eq!(moment("9999999d").unwrap().at(now), Timestamp::MIN);

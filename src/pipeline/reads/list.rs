@@ -35,7 +35,11 @@ impl<'a> Pages<'a> {
 
     /// The same, from a page of this number on and with pages of this size, where they are said.
     pub(in crate::pipeline) fn from(self, number: Option<u64>, size: Option<u64>) -> Self {
-        Self { number: number.map_or(self.number, |number| number.saturating_sub(1)), size: size.or(self.size), ..self }
+        Self {
+            number: number.map_or(self.number, |number| number.saturating_sub(1)),
+            size: size.or(self.size),
+            ..self
+        }
     }
 
     /// What the read takes, besides its own parameters, to answer the page that is due.
@@ -150,7 +154,8 @@ mod tests {
     #[test]
     fn pages_that_may_be_short_lead_on_until_there_is_no_cursor() {
         let Pagination::Cursor { cursor, limit, items, next, .. } = cursor() else { panic!("a cursor") };
-        let short = Pagination::Cursor { cursor, limit, max_limit: Some(100), items, next, short_pages: true };
+        let short =
+            Pagination::Cursor { cursor, limit, max_limit: Some(100), items, next, short_pages: true };
         let next = Some(json!({"limit": 100, "start": "b"}));
         assert_eq!(read(Some(&short), &json!({"data": [1], "last": "b"})), Ok((vec![json!(1)], next)));
         for end in [json!({"data": [1], "last": ""}), json!({"data": [], "last": "b"})] {

@@ -252,7 +252,8 @@ fn answers(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) -
     let diff = source.take::<spec::Lookup>(root, "diff").map(|diff| diff.lookup(source));
     let sensitive: Vec<String> = source.take(root, "sensitive").unwrap_or_default();
     let pagination: Option<Spanned<super::Pagination>> = source.take(root, "pagination");
-    if let Some((next, limit)) = pagination.as_ref().and_then(|pagination| pagination.get_ref().parameters()) {
+    if let Some((next, limit)) = pagination.as_ref().and_then(|pagination| pagination.get_ref().parameters())
+    {
         let place = pagination.as_ref().map(Spanned::span).unwrap_or_default();
         in_query(source, schemas, &place, "pagination", [next, limit]);
     }
@@ -288,7 +289,8 @@ fn in_query(
     for name in names {
         let fits = |parameter: &super::Parameter| parameter.name == name && parameter.place == Place::Query;
         if !schemas.parameters.iter().any(fits) {
-            source.defect(place.clone(), format!("`[{section}]` fills `{name}`, which is no query parameter"));
+            source
+                .defect(place.clone(), format!("`[{section}]` fills `{name}`, which is no query parameter"));
         }
     }
 }
