@@ -224,9 +224,11 @@ fn stated_head(template: &EndpointTemplate) -> Facts {
     // A body that takes nothing is sent as `{}`, as by every POST.
     let takes = |body: &&Value| body["type"] == "array" || body["properties"].is_object();
     let body = template.schema(Place::Body).filter(takes).map_or(json!("none"), |body| body["type"].clone());
-    let pages = template.pagination.as_ref().map(|pagination| match pagination {
-        Pagination::Cursor { cursor, limit, items, next, .. } => [cursor, limit, items, next],
-        Pagination::Page { page, limit, items, has_next, .. } => [page, limit, items, has_next],
+    let pages = template.pagination.as_ref().and_then(|pagination| match pagination {
+        Pagination::Cursor { cursor, limit, items, next, .. } => Some([cursor, limit, items, next]),
+        Pagination::Page { page, limit, items, has_next, .. } => Some([page, limit, items, has_next]),
+        // No page leads to another.
+        Pagination::Single { .. } => None,
     });
     Facts::from([
         ("group".to_owned(), json!(template.group)),

@@ -18,6 +18,7 @@ mod look;
 mod masked;
 mod notes;
 mod options;
+mod parameters;
 mod recorded;
 mod render;
 mod request;

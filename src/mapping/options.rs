@@ -15,7 +15,7 @@ use super::endpoint::Endpoint;
 use super::expression::Expression;
 use super::look::Key;
 use super::target::Target;
-use super::{Assignment, Mapping, OrderRule, Source, digest};
+use super::{Assignment, Mapping, OrderRule, Source, digest, parameters};
 
 /// A mapping as written.
 #[derive(Clone, Debug, Default)]
@@ -267,7 +267,7 @@ impl Mapping {
                 from: Source::Constant(rest.to_owned()),
             });
         }
-        assignments.extend(parameters(options, &endpoint)?);
+        assignments.extend(parameters::assignments(options, &endpoint)?);
         let filter = program("--where", options.filter.as_deref())?;
         let body = program("--body", options.body.as_deref())?;
         let key = options.key.as_deref().map(key).transpose()?;
@@ -363,7 +363,8 @@ impl Mapping {
     }
 }
 
-fn assignment<'t>(
+/// TARGET and what follows it, as an option gives them.
+pub(super) fn assignment<'t>(
     option: &'static str,
     what: &'static str,
     text: &'t str,
@@ -391,33 +392,6 @@ fn assignment<'t>(
     }
     let below = below.into_iter().map(str::to_owned).collect();
     Ok((Target { place, name: name.to_owned(), below }, right))
-}
-
-/// The constants of `--param`.
-fn parameters(options: &Options, endpoint: &Endpoint) -> Result<Vec<Assignment>, Error> {
-    let mut found: Vec<(Target, Vec<&str>, &str)> = Vec::new();
-    for text in &options.params {
-        let (target, value) = assignment("--param", "VALUE", text, options, endpoint)?;
-        match found.iter_mut().find(|(known, ..)| *known == target) {
-            Some((_, values, _)) => values.push(value),
-            None => found.push((target, vec![value], text)),
-        }
-    }
-    let one = |(target, values, text): (Target, Vec<&str>, &str)| {
-        let from = match values.as_slice() {
-            [value] => Source::Constant((*value).to_owned()),
-            several => {
-                let items = endpoint.shape_at(&target).and_then(|shape| shape.items.as_deref());
-                let one = |value: &&str| match items {
-                    Some(_) => coerce::constant(value, items),
-                    None => Value::String((*value).to_owned()),
-                };
-                Source::Value(several.iter().map(one).collect())
-            }
-        };
-        Assignment { option: text.to_owned(), target, from }
-    };
-    Ok(found.into_iter().map(one).collect())
 }
 
 /// A constant of its own type. Where a text spells it, it is that text: a mapping stays the same wherever it is written.

@@ -53,7 +53,7 @@ enum Next {
     /// The page this request asks for.
     Ask(Request),
     /// A page that would be asked for by this request, and why it cannot be.
-    Lost(Request, CallError),
+    Lost(Request, Box<CallError>),
 }
 
 impl<'l> List<'l> {
@@ -92,7 +92,7 @@ impl<'l> List<'l> {
             Ok(came) => came,
             Err(error) => {
                 settled.outcome = Outcome::Failed;
-                settled.error = Some(error);
+                settled.error = Some(*error);
                 return (page, Next::End);
             }
         };
@@ -106,7 +106,7 @@ impl<'l> List<'l> {
     }
 
     /// How many items an answer holds.
-    fn read(&mut self, settled: &Settled) -> Result<u64, CallError> {
+    fn read(&mut self, settled: &Settled) -> Result<u64, Box<CallError>> {
         let Some(response) = &settled.response else { return Ok(0) };
         if response.truncated {
             let hint = match self.listing.pagination.as_ref().and_then(Pagination::parameters) {
@@ -178,8 +178,8 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn ours(code: &str, message: String) -> CallError {
-    CallError { code: code.to_owned(), name: None, message, details: None }
+fn ours(code: &str, message: String) -> Box<CallError> {
+    Box::new(CallError { code: code.to_owned(), name: None, message, details: None })
 }
 
 impl Workshop {
@@ -206,7 +206,7 @@ impl Workshop {
                     self.board.tally().call(cost(&settled));
                     self.tell_page(work, &asked, &settled, &page).await;
                     list.calls += 1;
-                    let lost = Settled::unsent(Outcome::Failed, error);
+                    let lost = Settled::unsent(Outcome::Failed, *error);
                     self.count(work, lost.outcome, None);
                     self.tell_page(work, &request, &lost, &list.page(&request)).await;
                     return lost.outcome;

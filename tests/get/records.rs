@@ -62,7 +62,7 @@ fn records_come_from_stdin_where_something_asks_for_them() {
         assert_eq!(ran.events()[0]["name"], "demo-standup", "{words}");
     }
     // Nobody asks for them here.
-    let ran = emulator.get("list-rooms").stdin(record.clone()).run().exits(0);
+    let ran = emulator.get("list-rooms").stdin(record).run().exits(0);
     assert_eq!((ran.events().len(), ran.events()[0]["name"].as_str()), (2, Some("demo-townhall")));
     // No record is no read.
     assert_eq!(emulator.get("get-room -").run().exits(0).text(), "");
