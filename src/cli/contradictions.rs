@@ -178,8 +178,11 @@ impl DeliveryArguments {
 }
 
 impl OutputArguments {
-    /// Sorts out options that contradict each other.
+    /// Sorts out options that contradict or need each other.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        if self.raw && !self.emit.starts_with("jq:") && !from_environment("ROOMPIPE_RAW") {
+            return Err(Failure::usage("`--raw` has no effect without `--emit jq:EXPR`"));
+        }
         settle(
             Side { option: "--append", variable: "ROOMPIPE_APPEND", set: &mut self.append },
             Side { option: "--overwrite", variable: "ROOMPIPE_OVERWRITE", set: &mut self.overwrite },

@@ -39,6 +39,7 @@ fn what_is_wrong_is_told_with_its_remedy_before_anything_is_sent() {
         ("--url /rooms --cursor start=last", 2, "`--cursor` has no effect without `--items`"),
         ("--url /rooms --items data --cursor last", 2, "`--cursor last` is not NAME=MEMBER"),
         ("list-rooms --order-by .id", 2, "`--order-by` has no effect on reads"),
+        ("list-rooms --raw", 2, "`--raw` has no effect without `--emit jq:EXPR`"),
         ("list-rooms --method POST", 2, "--method"),
         ("", 2, "an endpoint id is needed"),
     ] {

@@ -3,6 +3,7 @@
 
 mod aims;
 mod errors;
+mod flow;
 mod lists;
 mod records;
 
