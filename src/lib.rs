@@ -31,6 +31,7 @@
 //! | how is an input split and decoded | [`record`] |
 //! | what is a template, what does it check | [`template`], the files under `templates/` |
 //! | where does a field go, what is a CSV cell turned into | [`mapping`] |
+//! | which page of a list comes next, where are its items | [`pipeline`], [`template`] |
 //! | is it tried again, how fast, with which token | [`call`] |
 //! | what is remembered from run to run, what is done with it | [`ledger`] |
 //! | what does an event say, where is it written | [`output`] |

@@ -134,7 +134,7 @@ fn help_and_version_go_to_stdout() {
         Program::new("--version").run().exits(0).text(),
         concat!("roompipe ", env!("CARGO_PKG_VERSION"), "\n")
     );
-    for command in ["run", "preview", "plan", "test", "replay", "endpoints", "token", "emulator"] {
+    for command in ["run", "preview", "plan", "test", "replay", "get", "endpoints", "token", "emulator"] {
         for option in ["-h", "--help"] {
             // No summary is asked for: these are not runs.
             let ran = Program::new("").args([command, option]).run().exits(0);

@@ -84,9 +84,18 @@ fn the_manual_names_every_command_and_option() {
     for (option, _) in options() {
         assert!(page.contains(&option), "{option}");
     }
-    for command in
-        ["run", "preview", "plan", "test", "endpoints", "credential", "token", "emulator", "completions"]
-    {
+    for command in [
+        "run",
+        "preview",
+        "plan",
+        "test",
+        "get",
+        "endpoints",
+        "credential",
+        "token",
+        "emulator",
+        "completions",
+    ] {
         assert!(page.contains(&format!("roompipe {command}")), "{command}");
     }
 }

@@ -112,4 +112,16 @@ mod tests {
         let values = query_values("a=1&b=x%26y&a=%C3%A9&&a=3&flag&c%20d=");
         assert_eq!(Value::Object(values), json!({"a": ["1", "é", "3"], "b": "x&y", "flag": "", "c d": ""}));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_cursor_holds_stays_one_value(value in ".{1,40}", query in "[a-z=&%0-9]{0,20}") {
+            let before = query_values(&query);
+            let url = with_parameter(&format!("https://h/a?{query}"), "the cursor", &value);
+            proptest::prop_assert!(url.starts_with("https://h/a?") && url.is_ascii());
+            let mut after = query_values(path_and_query(&url).1);
+            proptest::prop_assert_eq!(after.shift_remove("the cursor"), Some(Value::String(value)));
+            proptest::prop_assert_eq!(after, before);
+        }
+    }
 }

@@ -202,4 +202,17 @@ mod tests {
         assert_eq!(read(None, "[1,[2]]"), Ok((vec!["1", "[2]"], Onward::End)));
         assert_eq!(read(None, "null"), Ok((vec![], Onward::End)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_list_or_say_why_not(body in r#"(\{|\}|\[|\]|"data"|"last"|:|,|1|null|"x"| ){0,24}"#) {
+            for pagination in [None, Some(cursor_style()), Some(Pagination::Single { items: "data".into() })] {
+                let is_json = serde_json::from_str::<Value>(&body).is_ok();
+                match Listed::read(pagination.as_ref(), body.as_bytes()) {
+                    Ok(listed) => proptest::prop_assert!(listed.items.iter().all(|item| body.contains(item.get()))),
+                    Err(why) => proptest::prop_assert_eq!(why == Unlisted::NotJson, !is_json),
+                }
+            }
+        }
+    }
 }

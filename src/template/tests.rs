@@ -226,6 +226,17 @@ fn broken_templates_are_told_with_line_and_column() {
             Box::new(replace("[[tests]]", "[pagination]\nstyle = \"none\"\n[[tests]]")),
             "15:9 unknown variant `none`",
         ),
+        (
+            Box::new(replace(
+                "[[tests]]",
+                "[pagination]\nstyle = \"cursor\"\ncursor = \"start\"\nlimit = \"limit\"\nitems = \"data\"\nnext = \"last\"\n[[tests]]",
+            )),
+            "14:1 `[pagination]` fills `start`, which is no query parameter",
+        ),
+        (
+            Box::new(replace("[[tests]]", "[time]\nsince = \"x\"\nuntil = \"y\"\n[[tests]]")),
+            "14:1 `[time]` fills `x`, which is no query parameter",
+        ),
         (Box::new(replace("record = { x = \"1\" }", "record = '{x'")), "16:10 this is no JSON"),
         (
             Box::new(replace("expect = [{ method = \"POST\", path = \"/a/1\" }]", "")),

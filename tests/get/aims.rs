@@ -39,6 +39,7 @@ fn what_is_wrong_is_told_with_its_remedy_before_anything_is_sent() {
         ("--url /rooms --cursor start=last", 2, "`--cursor` has no effect without `--items`"),
         ("--url /rooms --items data --cursor last", 2, "`--cursor last` is not NAME=MEMBER"),
         ("list-rooms --order-by .id", 2, "`--order-by` has no effect on reads"),
+        ("list-rooms --where .enabled", 2, "`--where` chooses records, and none are given"),
         ("list-rooms --raw", 2, "`--raw` has no effect without `--emit jq:EXPR`"),
         ("list-rooms --method POST", 2, "--method"),
         ("", 2, "an endpoint id is needed"),
@@ -48,6 +49,15 @@ fn what_is_wrong_is_told_with_its_remedy_before_anything_is_sent() {
         assert!(ran.stderr.contains(says), "{words}: `{says}` is not in {}", ran.stderr);
     }
     assert!(server.received().is_empty(), "{:?}", server.received());
+}
+
+#[test]
+fn a_run_over_a_list_points_here() {
+    let server = Server::start(|received| page(received, 10));
+    let run = |id: &str| server.run(id).stdin("{}").run().exits(0);
+    run("list-rooms")
+        .says("note: `run` asks for one page of a list; `roompipe get list-rooms` reads all of them");
+    assert!(!run("list-templates -q").stderr.contains("note: "));
 }
 
 /// Path and query of each call that such a read makes of a server with nothing to tell.

@@ -227,16 +227,20 @@ fn prepare(given: &mut Given, bound: Option<&Bound>) -> Result<(Run, Option<Summ
 
 /// Where records come from; nowhere where one read is all that is asked for.
 ///
-/// Stdin is read where it is named, where options speak of records, and where only a record can fill what the endpoint
+/// Stdin is read where it is named, where a `--map` takes something of records, and where only a record can fill what the endpoint
 /// requires and something is there to be read.
 fn sources(given: &Given, mapping: &Mapping, named: Vec<Input>) -> Result<Vec<Input>, Failure> {
     let call = &given.call;
-    let speaks_of_records = !call.mapping.map.is_empty() || call.input.filter.is_some();
+    let speaks_of_records = !call.mapping.map.is_empty();
     let check = aim::check(mapping, given)?;
     if !named.is_empty() || speaks_of_records {
         let paths = if named.is_empty() { vec![Input::Stdin] } else { named };
         setup::refuse_terminal(&paths)?;
         return Ok(paths);
+    }
+    if call.input.filter.is_some() && !from_environment("ROOMPIPE_WHERE") {
+        let hint = "name an input, or `-` for stdin; `--emit 'jq:…'` chooses among what comes";
+        return Err(Failure::usage("`--where` chooses records, and none are given").hint(hint));
     }
     let Some(missing) = check else { return Ok(Vec::new()) };
     let stdin = std::io::stdin();
