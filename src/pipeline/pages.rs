@@ -42,7 +42,7 @@ struct List<'l> {
     items: u64,
     /// Hashes of the cursors that have led on: eight bytes a page.
     cursors: HashSet<u64>,
-    /// The hash of the page before, and how many were the same.
+    /// Where pages have numbers: the hash of the page before, and how many were the same.
     same: (u64, u32),
 }
 
@@ -122,10 +122,12 @@ impl<'l> List<'l> {
             (BodyKind::Text | BodyKind::Bytes, None) => Ok(1),
             _ => match self.pages.advance(&response.body) {
                 Ok(items) => {
-                    let mut hasher = DefaultHasher::new();
-                    items.iter().for_each(|item| item.get().hash(&mut hasher));
-                    let hash = hasher.finish();
-                    self.same = (hash, if self.same.0 == hash { self.same.1 + 1 } else { 0 });
+                    if matches!(self.listing.pagination, Some(Pagination::Page { .. })) {
+                        let mut hasher = DefaultHasher::new();
+                        items.iter().for_each(|item| item.get().hash(&mut hasher));
+                        let hash = hasher.finish();
+                        self.same = (hash, if self.same.0 == hash { self.same.1 + 1 } else { 0 });
+                    }
                     Ok(items.len() as u64)
                 }
                 Err(why) => {
@@ -154,7 +156,7 @@ impl<'l> List<'l> {
                 format!("page {} leads back to `{next}={due}`, where this list has been before", self.calls);
             return Next::Lost(request, ours("cursor_repeated", message));
         }
-        if self.same.1 >= SAME_PAGES && matches!(self.listing.pagination, Some(Pagination::Page { .. })) {
+        if self.same.1 >= SAME_PAGES {
             let message = format!("page {} and the {SAME_PAGES} before it are the same", self.calls);
             return Next::Lost(request, ours("page_repeated", message));
         }
