@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a harness that cannot go on ends the test")]
 
 mod emulator;
+pub mod judge;
 mod mask;
 mod planned;
 mod program;
