@@ -10,7 +10,7 @@ use support::{judge, repository};
 
 #[test]
 fn the_judges_are_those_that_are_locked() {
-    let Some(printed) = judge::verdict("versions.mjs", &[], "") else { return };
+    let Some(printed) = judge::verdict("versions.mjs", &[], &[], "") else { return };
     let found: Value = printed.parse().unwrap();
     let manifest = fs::read_to_string(repository("tests/judge/package.json")).unwrap();
     let manifest: Value = manifest.parse().unwrap();

@@ -53,6 +53,11 @@ impl Emulator {
         journal.as_array().unwrap().clone()
     }
 
+    /// Forgets the calls received so far.
+    pub fn forget(&self) {
+        self.control("DELETE", "journal", "");
+    }
+
     /// From now on these faults happen, drawn by this seed.
     pub fn play(&self, faults: &str, seed: u64) {
         let body = serde_json::json!({"faults": faults, "seed": seed >> 1}).to_string();

@@ -48,10 +48,16 @@ pub fn script(name: &str) -> Option<Command> {
 ///
 /// Where the script ends with another code than 0, with what it said.
 #[track_caller]
-pub fn verdict(name: &str, arguments: &[&str], stdin: impl Into<Vec<u8>>) -> Option<String> {
+pub fn verdict(
+    name: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    stdin: impl Into<Vec<u8>>,
+) -> Option<String> {
     let mut command = script(name)?;
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    command.args(arguments).envs(environment.iter().copied());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut pipe, stdin) = (child.stdin.take().unwrap(), stdin.into());
     // On a thread: a script may print before it has read everything. One that reads no more has said why.
     let writing = thread::spawn(move || drop(pipe.write_all(&stdin)));
