@@ -5,6 +5,8 @@ mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde_json::{Value, json};
 use support::{ACCESS_KEY, Program, Reply, SECRET, Server};
@@ -83,6 +85,24 @@ fn inspect_says_whose_token_it_is_and_whether_it_is_valid() {
         let seen = inspect(1, &signed(&claims, SECRET), Program::with_key);
         assert_ne!(seen["time"], "valid", "{seen}");
     }
+}
+
+#[test]
+fn a_token_that_is_not_signed_as_the_api_wants_it_is_refused_with_and_without_a_secret() {
+    let claims =
+        json!({"access_key": ACCESS_KEY, "type": "management", "version": 2, "nbf": 1, "exp": now() + 600});
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let unsigned = |alg: &str| format!("{}.{}.", part(&json!({"alg": alg, "typ": "JWT"})), part(&claims));
+    let longer =
+        encode(&Header::new(Algorithm::HS512), &claims, &EncodingKey::from_secret(SECRET.as_bytes()));
+    for (token, alg) in [(unsigned("none"), "none"), (unsigned("None"), "None"), (longer.unwrap(), "HS512")] {
+        for prepare in [Program::with_key, |program: Program| program] {
+            let seen = inspect(1, &token, prepare);
+            assert_eq!((&seen["algorithm"], &seen["claims"]), (&json!(alg), &claims));
+            assert!(seen["signature"].as_str().unwrap().starts_with("refused"), "{seen}");
+        }
+    }
+    assert_eq!(inspect(1, &unsigned("HS256"), Program::with_key)["signature"], "invalid");
 }
 
 #[test]

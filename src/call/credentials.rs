@@ -4,13 +4,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::mint::Mint;
+use super::times::{LIFETIME, Times};
 pub use crate::mapping::AppClaims;
 
 const ACCESS_KEY: Part =
@@ -26,11 +28,6 @@ const APP_TOKEN: Part =
 
 /// Names the folder in which systemd puts what a unit's `LoadCredential=` asks for (systemd.exec(5)).
 const FOLDER: &str = "CREDENTIALS_DIRECTORY";
-
-/// How far tokens are dated back, so that a server whose clock is behind takes them.
-pub const BACK_DATED: Duration = Duration::from_secs(60);
-/// How long a token lives if nothing else is said.
-pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The authority to call the API of one workspace.
 #[derive(Clone)]
@@ -180,17 +177,17 @@ impl Credentials {
     }
 
     /// Returns a management token: a new one dated `now`, or the ready one as it is.
-    pub fn management_token(&self, now: SystemTime, lifetime: Duration) -> Result<SecretString, Error> {
+    pub fn management_token(&self, now: SystemTime, times: impl Into<Times>) -> Result<SecretString, Error> {
         if self.app.is_some() {
             return Err(Error::OnlyAppToken);
         }
-        self.issue(now, lifetime)
+        self.issue(now, times)
     }
 
     /// Returns the ready token, be it an app token, or a new management token dated `now`.
-    pub(super) fn issue(&self, now: SystemTime, lifetime: Duration) -> Result<SecretString, Error> {
+    pub(super) fn issue(&self, now: SystemTime, times: impl Into<Times>) -> Result<SecretString, Error> {
         match &self.source {
-            Source::Key { access_key, secret } => sign(access_key, secret, None, now, lifetime),
+            Source::Key { access_key, secret } => sign(access_key, secret, None, times.into().claims(now)),
             Source::Ready(token) => Ok(token.clone()),
             Source::File(file) => {
                 let token = file.read()?;
@@ -208,13 +205,24 @@ impl Credentials {
         &self,
         claims: &AppClaims,
         now: SystemTime,
-        lifetime: Duration,
+        times: impl Into<Times>,
     ) -> Result<Option<SecretString>, Error> {
         match &self.source {
             Source::Key { access_key, secret } => {
-                sign(access_key, secret, Some(claims), now, lifetime).map(Some)
+                sign(access_key, secret, Some(claims), times.into().claims(now)).map(Some)
             }
             Source::Ready(_) | Source::File(_) => Ok(None),
+        }
+    }
+}
+
+impl Credentials {
+    /// Returns what makes many app tokens; nothing where there is no key to sign with.
+    #[must_use]
+    pub fn mint(&self, times: impl Into<Times>) -> Option<Mint> {
+        match &self.source {
+            Source::Key { access_key, secret } => Some(Mint::new(access_key, secret, times.into())),
+            Source::Ready(_) | Source::File(_) => None,
         }
     }
 }
@@ -321,20 +329,16 @@ fn sign(
     access_key: &str,
     secret: &SecretString,
     app: Option<&AppClaims>,
-    now: SystemTime,
-    lifetime: Duration,
+    [iat, nbf, exp]: [u64; 3],
 ) -> Result<SecretString, Error> {
-    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    // A token that lives for seconds must not be spent before it is used.
-    let iat = now.saturating_sub(BACK_DATED.min(lifetime / 10)).as_secs();
     let claims = Claims {
         access_key,
         r#type: if app.is_some() { "app" } else { "management" },
         version: 2,
         jti: uuid::Uuid::new_v4().to_string(),
         iat,
-        nbf: iat,
-        exp: iat.saturating_add(lifetime.as_secs()),
+        nbf,
+        exp,
         app,
     };
     // The secret looks like base64, and is used as it is written.

@@ -64,6 +64,9 @@ pub enum Error {
     /// A token could not be signed.
     #[error("sign a token")]
     Sign(#[source] jsonwebtoken::errors::Error),
+    /// A token could not be made.
+    #[error("make a token: {0}")]
+    Mint(String),
     /// The base URL is none.
     #[error("use `{url}` as a base URL: {why}")]
     BaseUrl {
@@ -136,6 +139,7 @@ impl Error {
             | Self::OtherPeer
             | Self::NoClaims
             | Self::Sign(_)
+            | Self::Mint(_)
             | Self::Client(_) => return None,
         })
     }

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
@@ -15,6 +17,8 @@ use super::credentials::{Credentials, Source};
 pub struct Inspection {
     /// The claims, as they stand in the token.
     pub claims: Map<String, Value>,
+    /// How its header says it was signed; nothing where it does not say.
+    pub algorithm: Option<String>,
     /// Whether the secret at hand signed it; nothing where there is no secret.
     pub signed: Option<bool>,
     /// Where the clock stands between `nbf` and `exp`.
@@ -66,7 +70,22 @@ pub fn inspect(
         Source::Ready(_) | Source::File(_) => None,
     });
     let validity = validity(&claims, now);
-    Ok(Inspection { claims, signed, validity })
+    Ok(Inspection { claims, algorithm: algorithm(text), signed, validity })
+}
+
+/// What the header names: the library's own reader knows no `none`, and takes such a token for no token.
+fn algorithm(token: &str) -> Option<String> {
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    header["alg"].as_str().map(str::to_owned)
+}
+
+impl Inspection {
+    /// True where it is signed as the API wants it (HS256): nobody else's word is worth anything.
+    #[must_use]
+    pub fn has_our_algorithm(&self) -> bool {
+        self.algorithm.as_deref() == Some("HS256")
+    }
 }
 
 fn signed_by(token: &str, secret: &SecretString) -> bool {

@@ -13,8 +13,9 @@ use memchr::memmem::Finder;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::client::secret_part;
-use super::credentials::{AppClaims, Credentials, LIFETIME, Source};
+use super::credentials::{AppClaims, Credentials, Source};
 use super::error::Error;
+use super::times::LIFETIME;
 
 /// A token is replaced when it has so long to live.
 const MARGIN: Duration = Duration::from_secs(60 * 60);

@@ -174,7 +174,7 @@ fn mode(given: &OutputArguments, ledger: Option<&Path>) -> FileMode {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-fn refused(error: FileError) -> Failure {
+pub(super) fn refused(error: FileError) -> Failure {
     Failure::configuration(error.to_string()).maybe_hint(error.hint())
 }
 
@@ -223,7 +223,7 @@ fn marks(scribe: Scribe) -> OnAccepted {
 }
 
 /// Stdout as a plain file: the standard library's own hides that it is closed, and flushes at every line.
-fn stdout() -> Result<File, Failure> {
+pub(super) fn stdout() -> Result<File, Failure> {
     if is_closed() {
         return Err(Failure::io("stdout is closed").hint("`--output FILE` writes the events to a file"));
     }

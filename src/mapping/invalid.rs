@@ -51,6 +51,16 @@ impl Invalid {
         Self { code: "key", message: message.to_owned(), hint: Some(hint.to_owned()), problems: Vec::new() }
     }
 
+    /// A record that has an attribute of the name under which another is to be put.
+    pub(super) fn taken(attribute: &str) -> Self {
+        Self {
+            code: "attribute_taken",
+            message: format!("the record has an attribute `{attribute}` already, where the token is to go"),
+            hint: Some("`--as NAME` puts the token under another name".to_owned()),
+            problems: Vec::new(),
+        }
+    }
+
     /// Fields that break the endpoint's rules.
     pub(super) fn fields(problems: Vec<Problem>) -> Self {
         let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();

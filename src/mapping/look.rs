@@ -80,7 +80,7 @@ impl Mapping {
     }
 }
 
-fn is_true(filter: &Program, value: jq::Val) -> Result<bool, Invalid> {
+pub(super) fn is_true(filter: &Program, value: jq::Val) -> Result<bool, Invalid> {
     match filter.run(value).next() {
         None => Ok(false),
         Some(Ok(output)) => Ok(jq::truthy(&output)),

@@ -104,6 +104,24 @@ pub enum Error {
         /// A parameter with a similar name.
         nearest: Option<String>,
     },
+    /// An app token says no such thing.
+    #[error("`{option} {text}`: an app token has no claim `{name}`")]
+    UnknownClaim {
+        /// `--map` or `--set`.
+        option: &'static str,
+        /// As written.
+        text: String,
+        /// The claim that does not exist.
+        name: String,
+    },
+    /// The attribute that is to take the token is a column already.
+    #[error("{input} has a column `{attribute}` already, where the token is to go")]
+    TakenColumn {
+        /// The input's name.
+        input: String,
+        /// The attribute.
+        attribute: String,
+    },
     /// Two owners of the body.
     #[error("`{option} {text}` fills a body field, and `--body` makes the whole body")]
     BesideBody {
@@ -200,6 +218,8 @@ impl Error {
             Self::UnknownTarget { endpoint, .. } => Some(format!(
                 "`roompipe endpoints show {endpoint}` lists the parameters; `--pass-unknown` sends others in the body"
             )),
+            Self::UnknownClaim { .. } => Some("it has `room_id`, `role` and `user_id`".to_owned()),
+            Self::TakenColumn { .. } => Some("`--as NAME` puts the token under another name".to_owned()),
             Self::BesideBody { .. } => Some("build the field inside the `--body` program".to_owned()),
             Self::Program { .. } => None,
             Self::NoBatches { .. } => Some(
@@ -416,7 +436,7 @@ fn key(text: &str) -> Result<Key, Error> {
     Ok(Key { option: text.to_owned(), expression })
 }
 
-fn program(option: &str, text: Option<&str>) -> Result<Option<Program>, Error> {
+pub(super) fn program(option: &str, text: Option<&str>) -> Result<Option<Program>, Error> {
     text.map(|text| compile(option, text)).transpose()
 }
 

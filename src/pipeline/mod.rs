@@ -48,4 +48,5 @@ pub use reconcile::Reconciler;
 pub use resend::{Resend, ResendSettings};
 pub use run::{Batches, Book, Message, Report, Run, RunError};
 pub use says::of_one;
+pub use settlement::told;
 pub use shutdown::watch;

@@ -164,7 +164,8 @@ pub(super) fn standing() -> CallError {
 }
 
 /// An `invalid` call as the `error` of its event.
-pub(super) fn told(invalid: &Invalid) -> CallError {
+#[must_use]
+pub fn told(invalid: &Invalid) -> CallError {
     CallError {
         code: invalid.code.to_owned(),
         name: None,

@@ -7,6 +7,7 @@ mod errors;
 mod requests;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;
 
 use serde_json::Value;
 use support::{ACCESS_KEY, Emulator, SECRET, judge};
@@ -23,5 +24,7 @@ fn the_sdk_works_with_the_emulator_through_every_method_it_has() {
     let methods = told["methods"].as_u64().unwrap();
     println!("the SDK works with the emulator: {} of its {methods} methods called", told["called"]);
     assert_eq!(told["missed"], Value::Array(Vec::new()), "methods nobody called");
+    let readme = std::fs::read_to_string(support::repository("README.md")).unwrap();
+    assert!(readme.contains(&format!("all {methods} public methods")), "the README names another number");
     assert!(methods >= 48, "only {methods} methods were found: is the reflection blind?");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jsonwebtoken::{DecodingKey, Validation};
 use serde_json::{Value, json};

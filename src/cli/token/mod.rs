@@ -1,18 +1,23 @@
 //! `roompipe token`: tokens on stdout, the one place where a secret is meant to be seen; and a look into a token.
 
+mod app;
+mod many;
+mod times;
+
 use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use crate::call::{AppClaims, Inspection, Validity, inspect};
+use crate::call::{Inspection, Validity, inspect};
 use crate::exit::ExitCode;
 
-use super::arguments::duration;
 use super::failure::Failure;
 use super::{setup, wire};
+use app::App;
+use times::TimesArguments;
 
 /// What `token` takes.
 #[derive(Debug, Args)]
@@ -28,8 +33,8 @@ pub(super) struct Arguments {
 enum Kind {
     /// Print a management token, for calls of a server.
     Management(Management),
-    /// Print an app token, with which one user joins one room.
-    App(App),
+    /// Print an app token, with which one user joins one room; or add one to every record.
+    App(Box<App>),
     /// Read a token from stdin; print its claims, its times and whether our secret signed it.
     Inspect {
         /// Taken only to be refused: arguments are seen by everyone on the machine
@@ -40,25 +45,8 @@ enum Kind {
 
 #[derive(Debug, Args)]
 struct Management {
-    /// How long it is valid
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
-    valid_for: Duration,
-}
-
-#[derive(Debug, Args)]
-struct App {
-    /// The room's id
-    #[arg(long, value_name = "ID")]
-    room_id: String,
-    /// The role in it
-    #[arg(long, value_name = "NAME")]
-    role: String,
-    /// Your own id of the user [default: none]
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
-    /// How long it is valid
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
-    valid_for: Duration,
+    #[command(flatten)]
+    times: TimesArguments,
 }
 
 /// Prints or reads a token.
@@ -72,25 +60,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 .hint("pipe it in: `… | roompipe token inspect`"));
         }
         Kind::Inspect { token: None } => return look(arguments.credential.as_deref(), now),
-        Kind::Management(wanted) => credentials()?.management_token(now, wanted.valid_for).map_err(failed)?,
+        Kind::Management(wanted) => {
+            credentials()?.management_token(now, wanted.times.meant()).map_err(failed)?
+        }
+        Kind::App(wanted) if wanted.is_for_records() => return many::run(wanted, &credentials()?),
         Kind::App(wanted) => {
-            let claims = AppClaims {
-                room_id: wanted.room_id.clone(),
-                role: wanted.role.clone(),
-                user_id: wanted.user_id.clone(),
-            };
-            credentials()?.app_token(&claims, now, wanted.valid_for).map_err(failed)?.ok_or_else(
-                || {
-                    Failure::configuration(
-                        "an app token must be signed, and a ready management token signs nothing",
-                    )
-                    .hint("set HMS_ACCESS_KEY and HMS_SECRET, and unset HMS_MANAGEMENT_TOKEN; or `--credential` names a key")
-                },
-            )?
+            let claims = wanted.claims()?;
+            let token = credentials()?.app_token(&claims, now, wanted.times.meant()).map_err(failed)?;
+            token.ok_or_else(cannot_sign)?
         }
     };
     writeln!(std::io::stdout().lock(), "{}", token.expose_secret())?;
     Ok(ExitCode::Done)
+}
+
+fn cannot_sign() -> Failure {
+    Failure::configuration("an app token must be signed, and a ready management token signs nothing").hint(
+        "set HMS_ACCESS_KEY and HMS_SECRET, and unset HMS_MANAGEMENT_TOKEN; or `--credential` names a key",
+    )
 }
 
 /// A token is a secret and never a flag: it comes from stdin.
@@ -111,12 +98,14 @@ fn look(named: Option<&str>, now: SystemTime) -> Result<ExitCode, Failure> {
     let seen =
         inspect(&token, credentials.as_ref(), now).map_err(|error| setup::refused(&error, None::<String>))?;
     writeln!(std::io::stdout().lock(), "{:#}", report(&seen))?;
-    let good = seen.signed != Some(false) && matches!(seen.validity, Validity::Valid(_));
+    let good =
+        seen.has_our_algorithm() && seen.signed != Some(false) && matches!(seen.validity, Validity::Valid(_));
     Ok(if good { ExitCode::Done } else { ExitCode::SomeNot })
 }
 
 fn report(seen: &Inspection) -> serde_json::Value {
     let signature = match seen.signed {
+        _ if !seen.has_our_algorithm() => "refused: the algorithm is not HS256",
         Some(true) => "valid",
         Some(false) => "invalid",
         None => "not checked: no HMS_SECRET",
@@ -131,7 +120,8 @@ fn report(seen: &Inspection) -> serde_json::Value {
         Validity::Valid(_) => "valid_for_s",
         Validity::Expired(_) => "expired_since_s",
     };
-    let mut out = json!({"claims": seen.claims, "signature": signature, "time": state});
+    let mut out =
+        json!({"algorithm": seen.algorithm, "claims": seen.claims, "signature": signature, "time": state});
     if let (Some(seconds), Some(members)) = (seconds, out.as_object_mut()) {
         members.insert(words.to_owned(), seconds.as_secs().into());
     }
