@@ -228,3 +228,22 @@ fn nothing_of_the_secret_is_left_behind() {
         assert!(place == "stdout" || !text.contains("eyJ"), "{place} holds a token");
     }
 }
+
+#[test]
+fn memory_does_not_grow_with_the_input() {
+    let mut running = app("- --room-id r --role host --map user_id=n").start();
+    let mut before = None;
+    // More than 50 MB come out.
+    for round in 0..100_u32 {
+        let records = jsonl((0..1_000).map(|n| json!({"n": format!("{round}-{n}"), "note": "x".repeat(40)})));
+        running.write(records.as_bytes());
+        for _ in 0..1_000 {
+            running.read_line();
+        }
+        before = before.or(running.peak_memory());
+    }
+    if let (Some(before), Some(after)) = (before, running.peak_memory()) {
+        assert!(after < before + (8 << 20), "{before} bytes after the first round, {after} after the last");
+    }
+    running.finish().exits(0).says("100000 read: 100000 signed");
+}
