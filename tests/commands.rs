@@ -32,13 +32,16 @@ fn the_list_for_people_names_every_endpoint() {
         assert!(ran.text().lines().any(|line| line.contains(id) && line.ends_with(path)), "{id}");
         // Every page can be shown.
         let page = Program::new("endpoints").args(["show", id]).run().exits(0);
-        assert!(page.text().contains(path) && page.text().contains("Example record"), "{id}");
+        assert!(page.text().contains(path) && page.text().contains("\nExample: "), "{id}");
     }
 }
 
 #[test]
 fn a_page_says_what_an_endpoint_takes() {
     assert_snapshot!(Program::new("endpoints").line("show send-message").run().exits(0).text());
+    for id in ["create-room", "send-dtmf", "update-template-recordings", "list-error-events"] {
+        assert_snapshot!(id, Program::new("endpoints").args(["show", id]).run().exits(0).text());
+    }
     Program::new("endpoints").line("show send-mesage").run().exits(78).says("did you mean `send-message`?");
 }
 
