@@ -3,10 +3,11 @@
 
 mod support;
 
+use std::fs;
 use std::process::Command;
 
 use insta::assert_snapshot;
-use support::{Emulator, Program, binary_folder, keys};
+use support::{Emulator, Program, binary_folder, keys, repository};
 
 #[test]
 fn the_list_as_json_is_one_array_with_exactly_the_documented_members() {
@@ -43,6 +44,22 @@ fn a_page_says_what_an_endpoint_takes() {
         assert_snapshot!(id, Program::new("endpoints").args(["show", id]).run().exits(0).text());
     }
     Program::new("endpoints").line("show send-mesage").run().exits(78).says("did you mean `send-message`?");
+}
+
+#[test]
+fn the_document_of_all_endpoints_is_what_the_templates_say() {
+    let ran = Program::new("endpoints").line("list --format markdown").run().exits(0);
+    let file = repository("docs/endpoints.md");
+    if std::env::var_os("UPDATE_EXAMPLES").is_some() {
+        fs::write(&file, ran.text()).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), ran.text(), "UPDATE_EXAMPLES=1 writes it anew");
+    let list = Program::new("endpoints").line("list --format json").run().exits(0);
+    let list: serde_json::Value = list.text().parse().unwrap();
+    for id in list.as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap()) {
+        assert_eq!(ran.text().lines().filter(|line| *line == format!("## {id}")).count(), 1, "{id}");
+        assert!(ran.text().contains(&format!("- [{id}](#{id}): ")), "{id}");
+    }
 }
 
 #[test]
