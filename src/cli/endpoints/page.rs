@@ -14,8 +14,8 @@ use crate::template::{EndpointTemplate, ErrorWhen, Expectation, ExpectedRequest,
 
 use super::parameters;
 
-/// How wide a page is.
-pub(super) const WIDTH: usize = 100;
+/// How wide a page is: every terminal and every document has room for it.
+pub(super) const WIDTH: usize = 80;
 
 /// The page of one endpoint.
 pub(super) fn text(template: &EndpointTemplate) -> String {
@@ -30,7 +30,7 @@ pub(super) fn text(template: &EndpointTemplate) -> String {
 pub(super) fn document(templates: &[Arc<EndpointTemplate>], out: &mut String) {
     out.push_str(
         "# Endpoints\n\nWritten by `roompipe endpoints list --format markdown` from the endpoint templates; \
-         `roompipe endpoints show ID` shows one of these pages.\n",
+         `roompipe endpoints show ID` shows one of them.\n",
     );
     let mut group = "";
     for template in templates {
@@ -83,7 +83,8 @@ fn facts(template: &EndpointTemplate) -> Vec<(&'static str, String)> {
     facts.push(("effect", format!("{effect}: {}. {}", of_a_repeat(effect), template.effect_reason)));
     for condition in &template.effect_if {
         let (effect, when) = (condition.effect, condition.when.source());
-        facts.push(("stricter", format!("{effect} when `{when}`: {}", condition.why)));
+        let when = if when.trim() == "true" { "always".to_owned() } else { format!("when `{when}`") };
+        facts.push(("stricter", format!("{effect} {when}: {}", condition.why)));
     }
     if let Some(original) = &template.alias_of {
         facts.push(("part of", format!("`{original}`, the same call")));
@@ -124,8 +125,8 @@ fn of_answers(template: &EndpointTemplate) -> Vec<(&'static str, String)> {
         facts.push(("error", format!("also in a good answer: `{}`", program.source())));
     }
     for done in &template.already_done {
-        let said = format!("before, if a repeat is answered `{}`: {}", done.when.source(), done.why);
-        facts.push(("done", said));
+        let said = format!("if a repeat is answered `{}`: {}", done.when.source(), done.why);
+        facts.push(("already done", said));
     }
     if let Some(reconcile) = &template.reconcile {
         let said = format!("`{}` tells whether a call whose answer was lost was made", reconcile.lookup.read);
@@ -155,22 +156,48 @@ fn example(template: &EndpointTemplate, test: &Sample, requests: &[ExpectedReque
         let _ = write!(command, " {option} {}", quoted(&text));
     }
     let _ = writeln!(out, "\nExample: {}\n  {command}", test.name);
-    let lines = if test.csv { rows(&test.record).to_vec() } else { vec![test.record.to_string()] };
-    for line in lines {
-        let _ = writeln!(out, "  < {line}");
+    let record = shown(template, test);
+    if test.csv {
+        arrow(out, '<', &rows(&record).join("\n"));
+    } else {
+        json(out, '<', &record);
     }
     for request in requests {
-        let _ = writeln!(out, "  > {} {}{}", request.method, request.path, query(request));
+        arrow(out, '>', &format!("{} {}{}", request.method, request.path, query(request)));
         if let Some(claims) = &request.app_token {
-            let _ = writeln!(out, "  > app token for {}", Value::Object(claims.clone()));
+            arrow(out, '>', &format!("app token for {}", Value::Object(claims.clone())));
         }
         if let Some(body) = &request.body {
-            let short = body.to_string();
-            let text = if short.chars().count() + 4 <= WIDTH { short } else { format!("{body:#}") };
-            text.lines().for_each(|line| {
-                let _ = writeln!(out, "  > {line}");
-            });
+            json(out, '>', body);
         }
+    }
+}
+
+/// The record of a test without the attributes that only show that they are left out; with options any may be used.
+fn shown(template: &EndpointTemplate, test: &Sample) -> Value {
+    let mut record = test.record.clone();
+    if let Value::Object(members) = &mut record
+        && test.map.is_empty()
+        && test.exclude.is_empty()
+    {
+        members.retain(|name, _| {
+            let name = name.split('.').next().unwrap_or(name);
+            template.parameter(name).is_some()
+        });
+    }
+    record
+}
+
+/// A value on one line, or where that is too long, on several.
+fn json(out: &mut String, direction: char, value: &Value) {
+    let short = value.to_string();
+    let fits = short.chars().count() + 4 <= WIDTH;
+    arrow(out, direction, &if fits { short } else { format!("{value:#}") });
+}
+
+fn arrow(out: &mut String, direction: char, text: &str) {
+    for line in text.lines() {
+        let _ = writeln!(out, "  {direction} {line}");
     }
 }
 
