@@ -248,7 +248,7 @@ pub(super) struct OutputArguments {
     /// The counts, to FILE [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_SUMMARY_JSON", hide_env = true)]
     pub(super) summary_json: Option<PathBuf>,
-    /// Show credentials and signed URLs that answers hold, on the main output only
+    /// Show credentials and signed URLs that requests and answers hold, on the main output only
     #[arg(long, env = "ROOMPIPE_SHOW_SENSITIVE", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) show_sensitive: bool,
 }

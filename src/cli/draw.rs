@@ -104,7 +104,10 @@ impl Draw<'_> {
 
     /// Where every value of a call came from, and what is left out.
     pub(super) fn origins(&self, trace: &CallTrace, request: &Request, out: &mut Vec<u8>) {
-        let from = trace.fields.iter().map(|field| ("from", Hue::Name, short(&field.name), origin(field)));
+        let from = trace
+            .fields
+            .iter()
+            .map(|field| ("from", Hue::Name, short(&field.name), origin(field, is_open(field, request))));
         let left = |left: &Omitted| ("left out", Hue::Warn, short(&left.what), self.why(left, request));
         let rows: Vec<_> = from.chain(trace.left_out.iter().map(left)).collect();
         self.table(&rows, out);
@@ -180,7 +183,15 @@ impl Draw<'_> {
     }
 }
 
-fn origin(field: &Field) -> String {
+/// False where a value is a secret or holds one.
+fn is_open(field: &Field, request: &Request) -> bool {
+    let place: Vec<&str> = field.name.split('.').collect();
+    field.place != Place::Body
+        || request.template.as_ref().is_none_or(|template| !template.touches_secret(&place))
+}
+
+/// `open`: what was in the cell may be shown.
+fn origin(field: &Field, open: bool) -> String {
     let mut text = giver(&field.origin);
     match field.place {
         Place::Path => text.push_str(", in the path"),
@@ -189,6 +200,7 @@ fn origin(field: &Field) -> String {
         Place::Body => {}
     }
     match &field.turned {
+        Some(Turned::FromText(_)) if !open => text.push_str(", turned from a text"),
         Some(Turned::FromText(cell)) => text.push_str(&format!(", turned from the text {:?}", short(cell))),
         Some(Turned::IntoText) => text.push_str(", turned into compact JSON text"),
         None => {}

@@ -86,6 +86,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let draw = Draw { paint: Paint::of_stdout(), endpoint: mapping.endpoint(), headers: &headers };
     let mut shown = Shown {
         form: arguments.form,
+        sensitive: arguments.output.show_sensitive,
         draw,
         gathered: mapping.batching().map(|batching| Gathered::new(Arc::clone(batching))),
         out: Vec::new(),
@@ -118,6 +119,8 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
 
 struct Shown<'a> {
     form: Form,
+    /// Secrets are shown as they are.
+    sensitive: bool,
     draw: Draw<'a>,
     /// What waits for others to share a call with.
     gathered: Option<Gathered>,
@@ -222,6 +225,8 @@ impl Shown<'_> {
     }
 
     fn request(&mut self, members: &[Member<'_>], request: &Request) {
+        let masked = (!self.sensitive).then(|| request.masked());
+        let request = masked.as_ref().unwrap_or(request);
         match self.form {
             Form::Text => self.draw.request(members, request, &mut self.out),
             Form::Http => self.http(request),

@@ -31,20 +31,21 @@ pub(super) fn given(option: &str, text: &str) -> Record {
 pub(super) fn of_record(record: Record, mapping: &Mapping) -> Sample {
     let object = match record.object() {
         Ok(object) => object,
-        Err(fault) => return of_unreadable(record.into_unreadable(fault)),
+        Err(fault) => return of_unreadable(record.into_unreadable(fault), mapping, &[]),
     };
     match mapping.look(object) {
         Ok(Some(looked)) => Sample::Record(record, looked),
         Ok(None) => Sample::Nothing(format!("{} is left out by `--where`", record.position)),
-        Err(invalid) => Sample::Invalid(subject(&record), invalid),
+        Err(invalid) => Sample::Invalid(subject(&record, mapping), invalid),
     }
 }
 
-fn of_unreadable(unreadable: Unreadable) -> Sample {
+fn of_unreadable(unreadable: Unreadable, mapping: &Mapping, columns: &[String]) -> Sample {
     let Unreadable { position, fault, raw, raw_len, .. } = unreadable;
     let content = SubjectContent::Raw(raw, raw_len);
     let identity = identity(&position);
-    Sample::Invalid(Subject { position, identity, content }, Invalid::unreadable(fault))
+    let secrets = mapping.secrets().map(|secrets| secrets.in_row_of(columns));
+    Sample::Invalid(Subject { position, identity, content, secrets }, Invalid::unreadable(fault))
 }
 
 /// The first record of the inputs that `--where` lets through, or the one with this number among all.
@@ -54,14 +55,17 @@ pub(super) fn of_inputs(
     mapping: &Mapping,
 ) -> Result<Sample, Failure> {
     let mut count = 0;
-    for item in inputs {
+    while let Some(item) = inputs.next() {
         let item = item.map_err(|error| setup::refused(&error, error.hint()))?;
         count += 1;
         if number.is_some_and(|number| count < number) {
             continue;
         }
         let sample = match item {
-            Item::Unreadable(unreadable) => of_unreadable(unreadable),
+            Item::Unreadable(unreadable) => {
+                let columns = inputs.header().map_or(&[][..], |header| header.names());
+                of_unreadable(unreadable, mapping, columns)
+            }
             Item::Record(record) => of_record(record, mapping),
         };
         if number.is_some() || !matches!(sample, Sample::Nothing(_)) {
@@ -77,11 +81,12 @@ pub(super) fn of_inputs(
 }
 
 /// What events say of a record.
-pub(super) fn subject(record: &Record) -> Subject {
+pub(super) fn subject(record: &Record, mapping: &Mapping) -> Subject {
     Subject {
         position: record.position.clone(),
         identity: identity(&record.position),
         content: SubjectContent::Record(record.clone()),
+        secrets: mapping.secrets_of(record),
     }
 }
 

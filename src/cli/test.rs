@@ -82,7 +82,7 @@ pub(super) fn of_one(command: Command) -> Command {
             _ => option,
         })
         .mut_arg("show_sensitive", |option| {
-            let help = "Show credentials and signed URLs that the answer holds";
+            let help = "Show credentials and signed URLs that request and answer hold";
             option.help(help).help_heading("Test").hide_short_help(false)
         })
 }
@@ -209,7 +209,7 @@ impl Bench {
                 return Ok(ExitCode::SomeNot);
             }
             Err(Untried::Invalid(call, invalid)) => {
-                return self.refuse(&sample::subject(record), call, &invalid);
+                return self.refuse(&sample::subject(record, &self.mapping), call, &invalid);
             }
             Err(Untried::Failure(failure)) => return Err(failure),
         };
@@ -258,7 +258,7 @@ impl Bench {
         let draw = self.draw();
         let is_text = matches!(self.form, Form::Text);
         if is_text {
-            show(&drawn(&draw, trial))?;
+            show(&drawn(&draw, trial, self.sensitive))?;
         }
         let mut watch = Watch::new(is_text.then_some(&draw));
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -332,12 +332,13 @@ impl Bench {
 }
 
 /// What is about to be sent.
-fn drawn(draw: &Draw<'_>, trial: &Trial) -> Vec<u8> {
+fn drawn(draw: &Draw<'_>, trial: &Trial, sensitive: bool) -> Vec<u8> {
     let mut out = Vec::new();
+    let request = if sensitive { trial.request.clone() } else { trial.request.masked() };
     let member = Member { position: &trial.subject.position, call: trial.call };
-    draw.request(&[member], &trial.request, &mut out);
+    draw.request(&[member], &request, &mut out);
     match &trial.body {
-        BodyFrom::Record(trace) => draw.origins(trace, &trial.request, &mut out),
+        BodyFrom::Record(trace) => draw.origins(trace, &request, &mut out),
         BodyFrom::File(name) => draw.body_from(&format!("{name}, as it is"), &mut out),
         BodyFrom::Editor => draw.body_from("the editor", &mut out),
     }

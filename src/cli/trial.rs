@@ -77,7 +77,7 @@ impl Trial {
             call.1 = call.1.max(calls.len());
             request = calls.into_iter().next().ok_or(Untried::Filtered)?;
         }
-        Ok(Self { subject: sample::subject(record), call, request, body })
+        Ok(Self { subject: sample::subject(record, mapping), call, request, body })
     }
 
     /// The endpoint's call with the body that a file holds, whatever the endpoint's rules say of it.
@@ -115,7 +115,12 @@ impl Trial {
         for problem in problems(mapping, &request, &value) {
             tracing::warn!("run would not send this: {problem}; test sends the payload as it is");
         }
-        Ok(Self { subject: sample::subject(record), call: (0, 1), request, body: BodyFrom::File(name) })
+        Ok(Self {
+            subject: sample::subject(record, mapping),
+            call: (0, 1),
+            request,
+            body: BodyFrom::File(name),
+        })
     }
 
     /// Lets the user edit the body; false where nothing is to be sent.

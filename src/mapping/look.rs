@@ -53,8 +53,11 @@ impl Mapping {
             looked.value();
         }
         match &self.filter {
-            Some(filter) if !is_true(filter, looked.value().clone())? => Ok(None),
-            _ => Ok(Some(looked)),
+            None => Ok(Some(looked)),
+            Some(filter) => match is_true(filter, looked.value().clone()) {
+                Ok(passes) => Ok(passes.then_some(looked)),
+                Err(invalid) => Err(self.without_secrets(&looked.object, invalid)),
+            },
         }
     }
 
@@ -64,7 +67,9 @@ impl Mapping {
     #[must_use]
     pub fn key(&self, looked: &Looked) -> Option<Result<String, Invalid>> {
         let key = self.key.as_ref()?;
-        let refuse = |why: &str| Invalid::key(&format!("`--key {}` {why}", key.option));
+        let refuse = |why: &str| {
+            self.without_secrets(&looked.object, Invalid::key(&format!("`--key {}` {why}", key.option)))
+        };
         Some(match key.expression.value(&looked.object, looked.value.as_ref()) {
             Err(error) => Err(refuse(&error)),
             Ok(None) => Err(refuse("has no output for this record")),

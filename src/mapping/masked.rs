@@ -66,7 +66,9 @@ fn refused(field: &str) -> Invalid {
         value: Some(format!("\"{REDACTED}\"")),
         rule: "the real value: this one was masked in an event".to_owned(),
         hint: Some(
-            "map the field from where the real value is kept, or leave it out with `--exclude`".to_owned(),
+            "map the field from where the real value is kept, or leave it out with `--exclude`; in a dead letter put it \
+             back into the record, and `replay FILE ENDPOINT` maps that"
+                .to_owned(),
         ),
     }])
 }

@@ -24,6 +24,7 @@ mod recorded;
 mod render;
 mod request;
 pub mod sample;
+mod secrets;
 mod target;
 mod trace;
 
@@ -39,6 +40,7 @@ pub use options::{Empty, Error, Options, Order};
 pub use peers::{Columns, Peer, PeerOptions, Peers};
 pub use recorded::{Recorded, no_claims};
 pub use request::Request;
+pub use secrets::Secrets;
 pub use trace::{CallTrace, Field, Omitted, Origin, Trace, Turned, Why};
 
 use std::collections::HashSet;
@@ -74,6 +76,8 @@ pub struct Mapping {
     batch_by: Option<Program>,
     /// Some program of the mapping looks at the whole record.
     needs_value: bool,
+    /// What its records may hold that no output shows.
+    secrets: Option<Arc<Secrets>>,
     digest: String,
 }
 
@@ -163,11 +167,16 @@ impl Mapping {
         notes: &mut Notes,
         trace: Option<&mut Trace>,
     ) -> Result<Mapped, Invalid> {
-        let Drafted { draft, order, group, value } = self.drafted(record, looked, notes, trace)?;
+        let veiled = |invalid| match (&self.secrets, record.object()) {
+            (Some(_), Ok(object)) => self.without_secrets(&object, invalid),
+            _ => invalid,
+        };
+        let drafted = self.drafted(record, looked, notes, trace).map_err(veiled)?;
+        let Drafted { draft, order, group, value } = drafted;
         let bodies = match &self.body {
             None => None,
             Some(program) => {
-                let outputs = bodies(program, value.unwrap_or_default())?;
+                let outputs = bodies(program, value.unwrap_or_default()).map_err(veiled)?;
                 if outputs.is_empty() {
                     return Ok(Mapped::Filtered);
                 }

@@ -306,7 +306,7 @@ impl Mapping {
             || matches!(order, OrderRule::By(_))
             || assignments.iter().any(by_jq);
         let digest = digest::of_options(options, &assignments);
-        Ok(Self {
+        let mut mapping = Self {
             endpoint,
             filter,
             key,
@@ -322,8 +322,11 @@ impl Mapping {
             batching: batching.map(Arc::new),
             batch_by,
             needs_value,
+            secrets: None,
             digest,
-        })
+        };
+        mapping.secrets = mapping.known_secrets();
+        Ok(mapping)
     }
 
     /// Checks that every field a `--map` names is a column of a CSV input, and the one of `--key`.

@@ -11,6 +11,7 @@ use crate::template::Listed;
 
 use super::event::{Event, Shown, SubjectContent, push_answer};
 use super::told::Told;
+use super::veil::Veil;
 
 /// The form of the lines on stdout or `--output`.
 #[derive(Debug)]
@@ -48,20 +49,21 @@ impl Emit {
     pub fn write(&self, event: &Event<'_>, shown: Shown, out: &mut Vec<u8>) -> Result<(), EmitError> {
         match self {
             Self::Event => event.write(shown, out),
-            Self::Body => each_answer(event, shown, |answer| {
+            Self::Body => each_answer(event, &Veil::of(event, shown), |answer| {
                 out.extend_from_slice(answer);
                 out.push(b'\n');
             }),
             Self::Merge => {
+                let veil = Veil::of(event, shown);
                 for (i, subject) in event.records.iter().enumerate() {
                     let SubjectContent::Record(record) = &subject.content else { continue };
                     let mut line = Vec::new();
-                    record.write_json(&mut line);
-                    match event.result(i, shown) {
+                    veil.push_record(subject, record, &mut line);
+                    match event.result(i, &veil) {
                         Some(result) => {
                             merge(line, out, |out| out.extend_from_slice(result.to_string().as_bytes()))
                         }
-                        None => each_answer(event, shown, |answer| {
+                        None => each_answer(event, &veil, |answer| {
                             merge(line.clone(), out, |out| out.extend_from_slice(answer));
                         }),
                     }
@@ -136,23 +138,21 @@ fn write_outputs(
 }
 
 /// What the answer is told as: the whole body on one line, or each of its items, where it is read as a list.
-fn each_answer(event: &Event<'_>, shown: Shown, mut tell: impl FnMut(&[u8])) {
+fn each_answer(event: &Event<'_>, veil: &Veil<'_>, mut tell: impl FnMut(&[u8])) {
     let Some(response) = event.response else { return tell(b"null") };
-    let template = event.request.and_then(|request| request.template.as_ref()).filter(|_| !shown.sensitive);
     let Some(page) = event.page else {
         let mut body = Vec::with_capacity(response.body.len());
-        push_answer(&mut body, response, template);
+        push_answer(&mut body, response, veil);
         return tell(&body);
     };
     if response.kind == BodyKind::Empty {
         return;
     }
-    let masked = template.filter(|template| template.may_hold_sensitive(&response.body));
     let mut body = Vec::new();
-    let whole: &[u8] = if masked.is_none() && response.kind == BodyKind::Json {
+    let whole: &[u8] = if !veil.may_hold(&response.body) && response.kind == BodyKind::Json {
         &response.body
     } else {
-        push_answer(&mut body, response, template);
+        push_answer(&mut body, response, veil);
         &body
     };
     let most = usize::try_from(page.items).unwrap_or(usize::MAX);

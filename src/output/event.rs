@@ -12,10 +12,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::call::{BodyKind, CallError, Response};
-use crate::mapping::Request;
+use crate::mapping::{Request, Secrets};
 use crate::outcome::Outcome;
 use crate::record::{Identity, Position, Record, write_line};
-use crate::template::{EndpointTemplate, Pagination, REDACTED};
+use crate::template::{Pagination, REDACTED};
+
+use super::veil::Veil;
 
 /// How much of an unreadable record an event on stdout shows, in bytes.
 pub const RAW_SHOWN: usize = 4 * 1024;
@@ -29,6 +31,8 @@ pub struct Subject {
     pub identity: Arc<Identity>,
     /// The record, or what was read instead of one.
     pub content: SubjectContent,
+    /// What of it is shown to nobody who did not ask for it.
+    pub secrets: Option<Arc<Secrets>>,
 }
 
 /// A record, or the bytes that could not be read as one.
@@ -105,7 +109,7 @@ pub struct Share {
 pub struct Shown {
     /// Bytes of an unreadable record.
     pub raw: usize,
-    /// Sensitive answer fields as they came.
+    /// Sensitive answer fields and the secrets of requests, as they are.
     pub sensitive: bool,
 }
 
@@ -190,27 +194,19 @@ impl Event<'_> {
         }
     }
 
-    /// Whose sensitive answer fields must not be shown.
-    fn mask(&self, shown: Shown) -> Option<&Arc<EndpointTemplate>> {
-        self.request.and_then(|request| request.template.as_ref()).filter(|_| !shown.sensitive)
-    }
-
     /// What the answer says of one of its records.
-    pub(super) fn result(&self, record: usize, shown: Shown) -> Option<Value> {
-        let mut result = self.shares.get(record)?.result.clone()?;
+    pub(super) fn result(&self, record: usize, veil: &Veil<'_>) -> Option<Value> {
+        let result = self.shares.get(record)?.result.clone()?;
         // Where in the whole answer it stood is not known here.
-        if self.mask(shown).is_some_and(|template| template.may_hold_sensitive(result.to_string().as_bytes()))
-        {
-            result = Value::String(REDACTED.to_owned());
-        }
-        Some(result)
+        let hidden = veil.may_hold(result.to_string().as_bytes());
+        Some(if hidden { Value::from(REDACTED) } else { result })
     }
 
-    fn push_share(&self, out: &mut Vec<u8>, record: usize, shown: Shown) {
+    fn push_share(&self, out: &mut Vec<u8>, record: usize, veil: &Veil<'_>) {
         if let Some((index, of @ 2..)) = self.shares.get(record).map(|share| share.call) {
             let _ = write!(out, r#","call":{{"index":{index},"of":{of}}}"#);
         }
-        if let Some(result) = self.result(record, shown) {
+        if let Some(result) = self.result(record, veil) {
             out.extend_from_slice(br#","result":"#);
             let _ = serde_json::to_writer(out, &result);
         }
@@ -218,6 +214,7 @@ impl Event<'_> {
 
     /// Appends the event as one line, newline included.
     pub fn write(&self, shown: Shown, out: &mut Vec<u8>) {
+        let veil = Veil::of(self, shown);
         let _ = write!(
             out,
             r#"{{"id":"{}","type":"{}","timestamp":"{:.3}","data":{{"endpoint":"#,
@@ -240,15 +237,15 @@ impl Event<'_> {
             if i > 0 {
                 out.push(b',');
             }
-            push_subject(out, subject, shown);
-            self.push_share(out, i, shown);
+            push_subject(out, subject, shown, &veil);
+            self.push_share(out, i, &veil);
             out.push(b'}');
         }
         out.extend_from_slice(br#"],"request":"#);
-        push_request(out, self.request);
+        let masked = self.request.and_then(|request| veil.request(request));
+        push_request(out, masked.as_ref().or(self.request));
         out.extend_from_slice(br#","response":"#);
-        let mask = self.mask(shown);
-        push_response(out, self.response, mask);
+        push_response(out, self.response, &veil);
         let _ = write!(out, r#","attempts":{}"#, self.attempts);
         if !self.shares.is_empty() {
             out.extend_from_slice(br#","batched":true"#);
@@ -260,7 +257,7 @@ impl Event<'_> {
             out.extend_from_slice(br#","reconciled":true"#);
         }
         out.extend_from_slice(br#","error":"#);
-        push_error(out, self.error, mask);
+        push_error(out, self.error, &veil);
         out.extend_from_slice(b"}}\n");
     }
 }
@@ -272,7 +269,7 @@ pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Appends all but the end of the object.
-fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
+fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown, veil: &Veil<'_>) {
     let position = &subject.position;
     out.extend_from_slice(br#"{"source":"#);
     push_string(out, &position.source);
@@ -284,11 +281,16 @@ fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown) {
                 let _ = write!(out, r#""format":"{}","#, kind.as_str());
             }
             out.extend_from_slice(br#""record":"#);
-            record.write_json(out);
+            veil.push_record(subject, record, out);
         }
         SubjectContent::Raw(raw, whole) => {
             let _ = write!(out, r#""byte":{},"#, position.byte);
-            push_raw(out, raw, *whole, shown.raw);
+            match veil.hides_raw(subject, raw) {
+                true => {
+                    let _ = write!(out, r#""raw":"{REDACTED}","raw_truncated":true,"raw_bytes":{whole}"#);
+                }
+                false => push_raw(out, raw, *whole, shown.raw),
+            }
         }
     }
 }
@@ -330,13 +332,13 @@ fn push_request(out: &mut Vec<u8>, request: Option<&Request>) {
     out.push(b'}');
 }
 
-fn push_response(out: &mut Vec<u8>, response: Option<&Response>, mask: Option<&Arc<EndpointTemplate>>) {
+fn push_response(out: &mut Vec<u8>, response: Option<&Response>, veil: &Veil<'_>) {
     let Some(response) = response else {
         out.extend_from_slice(b"null");
         return;
     };
     let _ = write!(out, r#"{{"status":{},"body":"#, response.status);
-    let encoded = push_answer(out, response, mask);
+    let encoded = push_answer(out, response, veil);
     if encoded {
         out.extend_from_slice(br#","body_encoding":"base64""#);
     }
@@ -346,31 +348,30 @@ fn push_response(out: &mut Vec<u8>, response: Option<&Response>, mask: Option<&A
     let _ = write!(out, r#","latency_ms":{:.1}}}"#, response.latency.as_secs_f64() * 1000.0);
 }
 
-/// Appends the answer's body as one JSON value on one line; returns true where it had to be base64. With `mask`, what
-/// the template calls sensitive does not appear.
-pub(super) fn push_answer(
-    out: &mut Vec<u8>,
-    response: &Response,
-    mask: Option<&Arc<EndpointTemplate>>,
-) -> bool {
+/// Appends the answer's body as one JSON value on one line; returns true where it had to be base64.
+pub(super) fn push_answer(out: &mut Vec<u8>, response: &Response, veil: &Veil<'_>) -> bool {
     let body = &response.body;
-    let mask = mask.filter(|template| template.may_hold_sensitive(body));
-    match (response.kind, mask) {
+    let veil = Some(veil).filter(|veil| veil.may_hold(body));
+    match (response.kind, veil) {
         (BodyKind::Empty, _) => out.extend_from_slice(b"null"),
         (BodyKind::Json, None) if memchr::memchr2(b'\n', b'\r', body).is_none() => {
             out.extend_from_slice(body)
         }
         (BodyKind::Json, None) => write_line(body, out),
-        (BodyKind::Json, Some(template)) => match serde_json::from_slice::<Value>(body) {
+        (BodyKind::Json, Some(veil)) => match serde_json::from_slice::<Value>(body) {
             Ok(mut value) => {
-                template.mask(&mut value);
+                veil.mask(&mut value);
                 let _ = serde_json::to_writer(out, &value);
             }
             Err(_) => push_string(out, REDACTED),
         },
-        // A body that is no whole JSON cannot be masked in part.
-        (BodyKind::Text | BodyKind::Bytes, Some(_)) => push_string(out, REDACTED),
         (BodyKind::Text, None) => push_string(out, &String::from_utf8_lossy(body)),
+        // A body that is no whole JSON cannot be masked in part.
+        (BodyKind::Text, Some(veil)) => {
+            let text = String::from_utf8_lossy(body);
+            push_string(out, if veil.hides_text(&text) { REDACTED } else { &text });
+        }
+        (BodyKind::Bytes, Some(_)) => push_string(out, REDACTED),
         (BodyKind::Bytes, None) => {
             let _ = write!(out, r#""{}""#, STANDARD.encode(body));
             return true;
@@ -379,12 +380,11 @@ pub(super) fn push_answer(
     false
 }
 
-fn push_error(out: &mut Vec<u8>, error: Option<&CallError>, mask: Option<&Arc<EndpointTemplate>>) {
+fn push_error(out: &mut Vec<u8>, error: Option<&CallError>, veil: &Veil<'_>) {
     let Some(error) = error else {
         out.extend_from_slice(b"null");
         return;
     };
-    let mask = |text: &[u8]| mask.filter(|template| template.may_hold_sensitive(text));
     out.extend_from_slice(br#"{"code":"#);
     push_string(out, &error.code);
     out.extend_from_slice(br#","name":"#);
@@ -393,14 +393,11 @@ fn push_error(out: &mut Vec<u8>, error: Option<&CallError>, mask: Option<&Arc<En
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(br#","message":"#);
-    let hidden = mask(error.message.as_bytes()).is_some();
-    push_string(out, if hidden { REDACTED } else { &error.message });
+    push_string(out, if veil.hides_text(&error.message) { REDACTED } else { &error.message });
     out.extend_from_slice(br#","details":"#);
     let mut details = error.details.clone();
-    if let Some(details) = &mut details
-        && let Some(template) = mask(details.to_string().as_bytes())
-    {
-        template.mask(details);
+    if let Some(details) = details.as_mut().filter(|details| veil.may_hold(details.to_string().as_bytes())) {
+        veil.mask(details);
     }
     let _ = serde_json::to_writer(&mut *out, &details);
     out.push(b'}');

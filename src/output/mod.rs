@@ -12,6 +12,7 @@ mod sink;
 mod tail;
 mod tally;
 mod told;
+mod veil;
 
 pub use emit::{Emit, EmitError};
 pub use event::{Event, Page, RAW_SHOWN, Share, Shown, Subject, SubjectContent, batch_event_id, event_id};
@@ -20,6 +21,7 @@ pub use letter::{Letter, LetterRecord, LetterRequest};
 pub use selection::{Selection, SelectionError};
 pub use sink::{Mark, OnAccepted, OnFailure, Sink, Writing, Written};
 pub use tally::{Cost, Tally};
+pub use veil::without_secrets;
 
 use bytes::Bytes;
 
@@ -46,7 +48,7 @@ pub struct Outputs {
     pub dead_letters: Option<Sink>,
     /// Where undelivered events go that no other output carries: stderr, one JSON a line.
     pub fallback: Sink,
-    /// Sensitive answer fields as they came, on the main output only.
+    /// Sensitive answer fields and the secrets of requests as they are, on the main output only.
     pub show_sensitive: bool,
     /// How much of an unreadable record a dead letter keeps, in bytes.
     pub raw_kept: usize,

@@ -2,7 +2,9 @@
 //!
 //! It knows no ledger and no other letter.
 
-use crate::mapping::{Invalid, Mapped, Mapping, Notes};
+use std::sync::Arc;
+
+use crate::mapping::{Invalid, Mapped, Mapping, Notes, Secrets};
 use crate::outcome::Outcome;
 use crate::output::Letter;
 use crate::record::Item;
@@ -47,6 +49,23 @@ impl Again {
     /// True where records are mapped afresh.
     pub(super) fn maps(&self) -> bool {
         matches!(self, Self::Mapped(_))
+    }
+
+    /// What a letter's record may hold that is not shown; it may have been mended.
+    pub(super) fn secrets(&mut self, letter: &Letter) -> Option<Arc<Secrets>> {
+        match (self, letter.records.first().map(|told| &told.item)) {
+            (Self::Mapped(mapping), Some(Item::Record(record))) => mapping.secrets_of(record),
+            (Self::Mapped(mapping), _) => mapping.secrets().cloned(),
+            (Self::Recorded(resend), _) => resend.secrets(letter),
+        }
+    }
+
+    /// The same for a line that is no letter.
+    pub(super) fn known_secrets(&self) -> Option<Arc<Secrets>> {
+        match self {
+            Self::Mapped(mapping) => mapping.secrets().cloned(),
+            Self::Recorded(_) => None,
+        }
     }
 
     /// The request a letter holds; or why there is none that may be sent.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::ledger::{self, Entry, ForCall, Known, State};
-use crate::mapping::{Invalid, Notes};
+use crate::mapping::{Invalid, Notes, Secrets};
 use crate::outcome::Outcome;
 use crate::output::{Letter, Selection, Subject, SubjectContent, event_id};
 use crate::record::{Identity, Item, Position};
@@ -51,6 +51,8 @@ pub(super) struct Chosen {
     pub(super) position: Position,
     /// Which of the letter's records it is about, where it has several.
     pub(super) part: usize,
+    /// What its records may hold that is not shown.
+    pub(super) secrets: Option<Arc<Secrets>>,
 }
 
 /// What a ledger knows of a letter's record.
@@ -85,7 +87,7 @@ impl Letters {
             Item::Record(record) => record,
             Item::Unreadable(unreadable) => {
                 let invalid = Invalid::unreadable(unreadable.fault.clone());
-                refuse_line(Item::Unreadable(unreadable), invalid, reading);
+                self.refuse_line(Item::Unreadable(unreadable), invalid, reading);
                 return Ok(());
             }
         };
@@ -96,11 +98,12 @@ impl Letters {
                     Ok(_) => Item::Record(record),
                     Err(fault) => Item::Unreadable(record.into_unreadable(fault)),
                 };
-                refuse_line(item, invalid, reading);
+                self.refuse_line(item, invalid, reading);
                 return Ok(());
             }
         };
-        let chosen = Chosen { letter, position: record.position, part: 0 };
+        let secrets = self.again.secrets(&letter);
+        let chosen = Chosen { letter, position: record.position, part: 0, secrets };
         self.check_ledger(&chosen).map_err(ReadError::Letters)?;
         // The letter itself has been counted.
         (1..chosen.letter.records.len()).for_each(|_| reading.board.tally().read());
@@ -257,6 +260,15 @@ impl Letters {
         self.again.calls(letter, notes).map_err(ReadError::Letters)
     }
 
+    /// Ends a line that is no letter.
+    fn refuse_line(&self, item: Item, invalid: Invalid, reading: &mut Reading) {
+        let place = by_position(item.position());
+        let subject = subject(item, Arc::new(place.clone()), self.again.known_secrets());
+        let head = Letterhead { endpoint: NO_ENDPOINT.to_owned(), place: Some(place) };
+        let task = Task::Invalid(invalid, Invalidity::default());
+        reading.admit_as(Some(head), subject, 1, (vec![(0, task)], Outcome::Filtered));
+    }
+
     pub(super) fn letterhead(&self, chosen: &Chosen) -> Letterhead {
         Letterhead { endpoint: self.again.endpoint(&chosen.letter).to_owned(), place: None }
     }
@@ -267,12 +279,13 @@ impl Chosen {
     pub(super) fn subject(&self, identity: Identity) -> Subject {
         let identity = Arc::new(identity);
         match self.letter.records.first() {
-            Some(told) => subject(told.item.clone(), identity),
+            Some(told) => subject(told.item.clone(), identity, self.secrets.clone()),
             // A letter has a record, or it would not have been read.
             None => Subject {
                 position: self.position.clone(),
                 identity,
                 content: SubjectContent::Raw(bytes::Bytes::new(), 0),
+                secrets: None,
             },
         }
     }
@@ -316,22 +329,13 @@ impl Chosen {
 /// The word events use where no endpoint is known.
 const NO_ENDPOINT: &str = "manual";
 
-/// Ends a line that is no letter.
-fn refuse_line(item: Item, invalid: Invalid, reading: &mut Reading) {
-    let place = by_position(item.position());
-    let subject = subject(item, Arc::new(place.clone()));
-    let head = Letterhead { endpoint: NO_ENDPOINT.to_owned(), place: Some(place) };
-    let task = Task::Invalid(invalid, Invalidity::default());
-    reading.admit_as(Some(head), subject, 1, (vec![(0, task)], Outcome::Filtered));
-}
-
-fn subject(item: Item, identity: Arc<Identity>) -> Subject {
+fn subject(item: Item, identity: Arc<Identity>, secrets: Option<Arc<Secrets>>) -> Subject {
     let position = item.position().clone();
     let content = match item {
         Item::Record(record) => SubjectContent::Record(record),
         Item::Unreadable(unreadable) => SubjectContent::Raw(unreadable.raw, unreadable.raw_len),
     };
-    Subject { position, identity, content }
+    Subject { position, identity, content, secrets }
 }
 
 /// How a letter is entered that is not sent: what the ledger knows stays.

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::call::Stop;
 use crate::failpoint;
 use crate::ledger::{Digest, ForRecord};
-use crate::mapping::{self, Invalid, Mapped, Mapping, Notes, Request};
+use crate::mapping::{self, Invalid, Mapped, Mapping, Notes, Request, Secrets};
 use crate::outcome::Outcome;
 use crate::output::{Subject, SubjectContent};
 use crate::record::{
@@ -117,7 +117,9 @@ impl Reading {
             let admitted = match (&mut front, item) {
                 (Front::Letters(letters), item) => letters.admit(item, &mut self, &mut notes),
                 (Front::Records(mapping), Item::Record(record)) => self.admit(mapping, record, &mut notes),
-                (Front::Records(_), Item::Unreadable(unreadable)) => self.admit_unreadable(unreadable),
+                (Front::Records(mapping), Item::Unreadable(unreadable)) => {
+                    self.admit_unreadable(mapping, unreadable)
+                }
             };
             if let Err(error) = admitted {
                 end.error = Some(error);
@@ -142,13 +144,13 @@ impl Reading {
             // A record that is known by its place and finished need not be taken apart.
             seen = self.look_up(by_position(&record.position), &content, &record.position)?;
             if seen.is_none() {
-                self.skip(subject(record, None), 1);
+                self.skip_record(mapping, record, None);
                 return Ok(());
             }
         }
         let object = match record.object() {
             Ok(object) => object,
-            Err(fault) => return self.admit_unreadable(record.into_unreadable(fault)),
+            Err(fault) => return self.admit_unreadable(mapping, record.into_unreadable(fault)),
         };
         let looked = match mapping.look(object) {
             Ok(Some(looked)) => looked,
@@ -156,12 +158,12 @@ impl Reading {
                 self.board.end_without_call(Outcome::Filtered);
                 return Ok(());
             }
-            Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
+            Err(invalid) => return self.admit_invalid(unsent(mapping, record, None), content, invalid),
         };
         if seen.is_none() && self.memory.is_some() {
             let key = match mapping.key(&looked).transpose() {
                 Ok(key) => key,
-                Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
+                Err(invalid) => return self.admit_invalid(unsent(mapping, record, None), content, invalid),
             };
             let identity = match &mut self.memory {
                 Some(memory) => memory.identity(&record.position, key)?,
@@ -169,11 +171,11 @@ impl Reading {
             };
             let identity = match identity {
                 Ok(identity) => identity,
-                Err(invalid) => return self.admit_invalid(subject(record, None), content, invalid),
+                Err(invalid) => return self.admit_invalid(unsent(mapping, record, None), content, invalid),
             };
             seen = self.look_up(identity.clone(), &content, &record.position)?;
             if seen.is_none() {
-                self.skip(subject(record, Some(identity)), 1);
+                self.skip_record(mapping, record, Some(identity));
                 return Ok(());
             }
         }
@@ -186,7 +188,12 @@ impl Reading {
             Mapped::Calls(calls) => calls,
         };
         let (identity, sight) = seen.unzip();
-        self.admit_calls(subject(record, identity), &sight.unwrap_or_default(), content, calls);
+        let is_sent = calls.iter().all(Result::is_ok) && !self.emit_skipped;
+        let subject = match is_sent {
+            true => subject(record, identity, mapping.secrets().cloned()),
+            false => unsent(mapping, record, identity),
+        };
+        self.admit_calls(subject, &sight.unwrap_or_default(), content, calls);
         Ok(())
     }
 
@@ -228,6 +235,15 @@ impl Reading {
         }
     }
 
+    /// Ends a record that need not be mapped.
+    fn skip_record(&mut self, mapping: &Mapping, record: Record, identity: Option<Identity>) {
+        let subject = match self.emit_skipped {
+            true => unsent(mapping, record, identity),
+            false => subject(record, identity, None),
+        };
+        self.skip(subject, 1);
+    }
+
     /// Ends a record with which nothing is to be done.
     fn skip(&mut self, subject: Subject, of: usize) {
         if self.emit_skipped {
@@ -263,12 +279,14 @@ impl Reading {
         self.budget.take(bytes, || self.board.reader_is_full())
     }
 
-    fn admit_unreadable(&mut self, unreadable: Unreadable) -> Result<(), ReadError> {
+    fn admit_unreadable(&mut self, mapping: &Mapping, unreadable: Unreadable) -> Result<(), ReadError> {
         let content = self.memory.as_ref().map(|_| shortened(Sha256::digest(&unreadable.raw).into()));
         let invalid = Invalid::unreadable(unreadable.fault);
         let identity = Arc::new(by_position(&unreadable.position));
         let raw = SubjectContent::Raw(unreadable.raw, unreadable.raw_len);
-        let subject = Subject { position: unreadable.position, identity, content: raw };
+        let columns = self.inputs.header().map_or(&[][..], |header| header.names());
+        let secrets = mapping.secrets().map(|secrets| secrets.in_row_of(columns));
+        let subject = Subject { position: unreadable.position, identity, content: raw, secrets };
         self.admit_invalid(subject, content.unwrap_or_default(), invalid)
     }
 
@@ -299,9 +317,16 @@ impl Reading {
 pub(super) type Call = Result<Request, Invalid>;
 
 /// A record as events tell of it; by where it stands, if nothing else is said.
-fn subject(record: Record, identity: Option<Identity>) -> Subject {
+fn subject(record: Record, identity: Option<Identity>, secrets: Option<Arc<Secrets>>) -> Subject {
     let identity = Arc::new(identity.unwrap_or_else(|| by_position(&record.position)));
-    Subject { position: record.position.clone(), identity, content: SubjectContent::Record(record) }
+    let position = record.position.clone();
+    Subject { position, identity, content: SubjectContent::Record(record), secrets }
+}
+
+/// The same for a record of which no request tells what its secrets are.
+fn unsent(mapping: &Mapping, record: Record, identity: Option<Identity>) -> Subject {
+    let secrets = mapping.secrets_of(&record);
+    subject(record, identity, secrets)
 }
 
 pub(super) fn shortened(hash: [u8; 32]) -> Digest {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::mapping::{Invalid, PatternError, Recorded, UrlPattern, no_claims};
+use crate::mapping::{Invalid, PatternError, Recorded, Secrets, UrlPattern, no_claims};
 use crate::output::Letter;
 use crate::template::{Catalog, Effect, EndpointTemplate, PathPattern, TokenKind};
 
@@ -124,6 +124,16 @@ impl Resend {
             message,
             "`--base-url` says where the API is; an endpoint behind the file maps the records afresh",
         )
+    }
+
+    /// What the record of a letter may hold that is not shown.
+    pub(super) fn secrets(&mut self, letter: &Letter) -> Option<Arc<Secrets>> {
+        let template = match (letter.endpoint.as_str(), &letter.request) {
+            (MANUAL, Some(request)) => self.known(&request.method, &request.url),
+            (MANUAL, None) => None,
+            (id, _) => self.template(id),
+        };
+        Secrets::of_template(&template?)
     }
 
     fn template(&mut self, id: &str) -> Option<Arc<EndpointTemplate>> {

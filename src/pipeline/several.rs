@@ -127,6 +127,7 @@ impl Chosen {
             letter: self.letter.about(vec![told.clone()]),
             position: self.position.clone(),
             part,
+            secrets: self.secrets.clone(),
         };
         self.letter.records.iter().enumerate().map(one).collect()
     }

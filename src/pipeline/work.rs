@@ -13,7 +13,7 @@ use crate::failpoint;
 use crate::ledger::{CallId, Entry, Scribe};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
-use crate::output::{Cost, Event, Kept, Outputs};
+use crate::output::{Cost, Event, Kept, Outputs, without_secrets};
 
 use super::board::{Board, Load, Work};
 use super::budget::FailureBudget;
@@ -223,7 +223,10 @@ impl Workshop {
 
     pub(super) fn note_reason(&self, work: &Work, outcome: Outcome, error: &CallError) {
         let position = &work.job.subject.position;
-        let first = || printable(&format!("{} line {}: {}", position.source, position.line, error.message));
+        let first = || {
+            let said = without_secrets(work.task.request(), &error.message);
+            printable(&format!("{} line {}: {said}", position.source, position.line))
+        };
         self.board.tally().reason(outcome, &error.code, first);
     }
 

@@ -219,6 +219,12 @@ impl Inputs {
         &self.headers
     }
 
+    /// The header of the input that was read last, where it has one.
+    #[must_use]
+    pub fn header(&self) -> Option<&Arc<Header>> {
+        self.current.as_ref().and_then(Reader::header)
+    }
+
     /// How many bytes all inputs have as they lie on disk; unknown when one of them is stdin or a pipe.
     #[must_use]
     pub fn total_bytes(&self) -> Option<u64> {

@@ -14,6 +14,7 @@ mod path;
 mod problem;
 mod read;
 mod sample;
+mod secrets;
 mod shape;
 
 use serde_json::Value;
@@ -91,6 +92,8 @@ pub struct EndpointTemplate {
     pub answer: AnswerKind,
     /// Places in an answer that are masked.
     pub sensitive: Vec<Vec<String>>,
+    /// Places in a request's body that are secrets (`writeOnly`): no output shows them.
+    pub secrets: Vec<Vec<String>>,
     /// The template's own tests.
     pub tests: Vec<Sample>,
     schemas: Schemas,
@@ -310,11 +313,7 @@ impl EndpointTemplate {
     /// may be written with escapes.
     #[must_use]
     pub fn may_hold_sensitive(&self, text: &[u8]) -> bool {
-        let holds = |name: &[u8]| memchr::memmem::find(text, name).is_some();
-        let all_of = |path: &Vec<String>| {
-            path.iter().rev().filter(|step| *step != "*").all(|step| holds(step.as_bytes()))
-        };
-        !self.sensitive.is_empty() && (self.sensitive.iter().any(all_of) || holds(br"\u"))
+        secrets::may_hold(&self.sensitive, text)
     }
 
     /// Replaces the sensitive values of an answer with [`REDACTED`]; true if there were any.
@@ -329,7 +328,8 @@ impl EndpointTemplate {
             path.len() <= place.len()
                 && path.iter().zip(place).all(|(step, name)| step == "*" || step == name)
         };
-        self.sensitive.iter().any(|path| (0..place.len()).any(|from| fits(path, &place[from..])))
+        let all = || self.sensitive.iter().chain(&self.secrets);
+        all().any(|path| (0..place.len()).any(|from| fits(path, &place[from..])))
     }
 
     /// Everything that is wrong with the values of one place: `value` is the object of all path or query parameters or
@@ -340,7 +340,10 @@ impl EndpointTemplate {
             Place::Path => self.schemas.path.problems(value),
             Place::Query => self.schemas.query.problems(value),
             Place::Token => self.schemas.token.problems(value),
-            Place::Body => self.schemas.body.as_ref().map_or_else(Vec::new, |schema| schema.problems(value)),
+            Place::Body => {
+                let problems = self.schemas.body.as_ref().map(|schema| schema.problems(value));
+                self.without_secrets(problems.unwrap_or_default())
+            }
         }
     }
 

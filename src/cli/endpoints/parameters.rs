@@ -55,6 +55,9 @@ fn describe(name: &str, marks: &[String], schema: &Value, depth: usize, out: &mu
 pub(in crate::cli) fn facts(schema: &Value, marks: &[String]) -> String {
     let mut facts = vec![kind(schema)];
     facts.extend_from_slice(marks);
+    if schema["writeOnly"] == true || schema["additionalProperties"]["writeOnly"] == true {
+        facts.push("secret".to_owned());
+    }
     facts.extend(limits(schema));
     facts.join(", ")
 }

@@ -208,7 +208,7 @@ impl Signing {
         self.counts.invalid += 1;
         let identity = Identity::Position { input: position.input, number: position.number };
         let id = event_id(&self.run, &identity, 0, 0);
-        let subject = [Subject { position, identity: Arc::new(identity), content }];
+        let subject = [Subject { position, identity: Arc::new(identity), content, secrets: None }];
         let error = told(invalid);
         let event = Event {
             id: &id,

@@ -47,7 +47,7 @@ fn request(body: Option<&str>) -> Request {
 fn line(content: SubjectContent, request: Option<&Request>, shown: Shown) -> Vec<u8> {
     let position = position();
     let identity = Identity::Position { input: position.input, number: position.number };
-    let subject = Subject { position, identity: Arc::new(identity), content };
+    let subject = Subject { position, identity: Arc::new(identity), content, secrets: None };
     let event = Event {
         page: None,
         id: ID,

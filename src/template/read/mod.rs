@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 use self::schema::Schemas;
 use self::source::{Section, Source};
+use super::secrets;
 use super::{
     AlreadyDone, AnswerKind, BodyKind, Defect, Effect, EffectIf, EndpointTemplate, ErrorWhen, FanOut,
     PathPattern, Place, Purpose, Reconcile, Route, Sample, TokenKind,
@@ -57,6 +58,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
     source.unknown_keys(root, spec::KEYS);
     let Head { id, title, group, summary, docs, alias_of, method, path, token } = head;
     let Schemas { parameters, body, compiled } = schemas;
+    let secrets = compiled.as_ref().and_then(|all| all.body.as_ref()).map(|body| secrets::paths(body.json()));
     Some(EndpointTemplate {
         id: id?,
         title: title?,
@@ -86,6 +88,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
         diff: answers.diff,
         answer: answers.kind,
         sensitive: answers.sensitive,
+        secrets: secrets.unwrap_or_default(),
         tests,
         schemas: compiled?,
         references: source.take_references(),
