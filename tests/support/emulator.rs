@@ -69,6 +69,12 @@ impl Emulator {
         self.control("DELETE", "faults", "");
     }
 
+    /// Pulls one of its levers, which do what clients and time do: what is below `/_control/`, and a body.
+    pub fn lever(&self, what: &str, body: &Value) -> Value {
+        let answer = self.control("POST", what, &body.to_string());
+        answer.parse().unwrap_or_default()
+    }
+
     fn control(&self, method: &str, what: &str, body: &str) -> String {
         let origin = self.base_url.strip_prefix("http://").unwrap();
         let host = origin.strip_suffix("/v2").unwrap();
@@ -79,7 +85,7 @@ impl Emulator {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(" 200 ") || head.contains(" 204 "), "{head}");
+        assert!(head.contains(" 200 ") || head.contains(" 204 "), "{method} {what}: {head}\n{body}");
         body.to_owned()
     }
 }
