@@ -5,9 +5,10 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Emulator, Program, Ran, STANDUP, TEMPLATE, TOWNHALL, jsonl, took_effect};
+use support::{Emulator, Program, Ran, Reply, STANDUP, Server, TEMPLATE, TOWNHALL, jsonl, took_effect};
 
 /// What the calls of a method whose paths begin so came to.
 fn calls<'a>(journal: &'a [Value], method: &str, path: &str) -> Vec<&'a Value> {
@@ -228,4 +229,54 @@ fn credentials_that_a_room_keeps_are_masked_and_no_mask_is_written_back() {
     let message = data(&back)["error"]["message"].to_string();
     assert!(message.contains("recording_info.upload_info.credentials"), "{message}");
     assert_eq!(calls(&emulator.journal(), "POST", "/rooms").len(), 1);
+}
+
+#[test]
+fn a_refusal_that_is_documented_as_a_500_is_the_last_word() {
+    let hipaa = json!({"code": 500, "message": "hipaa enabled: recording config is not provided"});
+    for (status, answer, outcome) in [
+        (500, hipaa.clone(), "rejected"),
+        (500, json!({"code": 500, "message": "internal error"}), "unknown"),
+        (500, json!("hipaa enabled"), "unknown"),
+        (502, hipaa, "unknown"),
+    ] {
+        let server = Server::answering(vec![Reply::json(status, &answer)]);
+        // Whether it was applied is not looked for here.
+        let ran = server.run("start-recording").stdin(jsonl([json!({"room_id": "r1"})])).run().exits(1);
+        let starts = server.received().iter().filter(|one| one.method == "POST").count();
+        assert_eq!((ran.count(outcome), starts), (1, 1), "{status} {answer}: {}", ran.text());
+    }
+    // A cut answer says nothing.
+    let server = Server::answering(vec![
+        Reply::json(500, &json!({"code": 500, "message": "hipaa enabled: recording config is not provided"}))
+            .cut(),
+    ]);
+    let ran = server.run("start-recording").stdin(jsonl([json!({"room_id": "r1"})])).run().exits(1);
+    assert_eq!(ran.count("unknown"), 1, "{}", ran.text());
+}
+
+#[test]
+fn a_template_says_how_long_its_calls_take_and_the_user_knows_better() {
+    let call = roompipe::template::Catalog::embedded().get("start-sip-call").unwrap();
+    assert_eq!(call.timeout, Some(Duration::from_secs(120)));
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let templates = folder.path().join("mine/sip");
+    std::fs::create_dir_all(&templates).unwrap();
+    let text = std::fs::read_to_string(support::repository("templates/sip/start-sip-call.toml")).unwrap();
+    let quick =
+        text.replace("\"start-sip-call\"", "\"ring\"").replace("timeout = \"120s\"", "timeout = \"1ms\"");
+    std::fs::write(templates.join("ring.toml"), quick).unwrap();
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_secs(1));
+        Reply::json(200, &json!({"id": "c"}))
+    });
+    let record = || jsonl([json!({"to": "+4930", "room_code": "c", "trunk_id": "t"})]);
+    let run = |line: &str| server.run("ring --templates mine").line(line).within(&folder).stdin(record());
+    let ran = run("").run().exits(1);
+    assert_eq!((ran.count("unknown"), data(&ran)["error"]["code"].clone()), (1, json!("timeout")));
+    run("--timeout 25s").run().exits(0);
+    run("").env("ROOMPIPE_TIMEOUT", "25s").run().exits(0);
+    let file = "endpoint = \"ring\"\ntimeout = \"25s\"\n";
+    let by_file = Program::against(&format!("{}/v2", server.origin())).within(&folder).file("d.toml", file);
+    by_file.line("d.toml --templates mine").stdin(record()).run().exits(0);
 }

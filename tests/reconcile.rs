@@ -55,7 +55,7 @@ impl Bench {
         let settings = Settings {
             credentials: Some(Credentials::key(ACCESS_KEY, SECRET.into())),
             backoff: Backoff { first: tiny, longest: tiny, seed: Some(1) },
-            timeout: Duration::from_secs(2),
+            timeout: Some(Duration::from_secs(2)),
             proxy: Proxy::Direct,
             ..Settings::new(base_url)
         };

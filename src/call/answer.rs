@@ -46,6 +46,11 @@ pub trait AnswerRules: Sync {
     /// True where a refusal says that an earlier attempt had been applied.
     fn already_done(&self, status: u16, body: Option<&Value>) -> bool;
 
+    /// True where an answer is the API's last word although its status leaves open what became of the call.
+    fn refuses(&self, _status: u16, _body: Option<&Value>) -> bool {
+        false
+    }
+
     /// False where `error_in` need not be asked, so that the body need not be parsed.
     fn may_hold_error(&self, body: &[u8]) -> bool {
         mentions_error(body)
@@ -159,6 +164,7 @@ pub(super) fn read(raw: Raw, rules: &dyn AnswerRules) -> Reading {
         error: success && error.is_some(),
         body: if readable { reduced(&body, kind, truncated) } else { Body::Unreadable },
         json_expected: rules.json_expected(),
+        refused: !success && readable && rules.refuses(status, value.as_ref()),
     };
     let date = delay::server_date(&headers);
     Reading {

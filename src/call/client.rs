@@ -32,6 +32,8 @@ use crate::mapping::Request;
 const IDLE: Duration = Duration::from_secs(4);
 /// A connection that takes longer than this is not sent on, which is a sure thing; a timeout later is not.
 const CONNECT: Duration = Duration::from_secs(10);
+/// An attempt whose template knows no better takes no longer than this.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// No deadline is further away than this.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -57,7 +59,7 @@ pub(super) struct Setup {
     pub(super) has_token: bool,
     pub(super) headers: Vec<Header>,
     pub(super) concurrency: usize,
-    pub(super) timeout: Duration,
+    pub(super) timeout: Option<Duration>,
     pub(super) proxy: Proxy,
     pub(super) ca_cert: Option<PathBuf>,
 }
@@ -67,7 +69,6 @@ pub(super) struct Client {
     setup: Setup,
     /// The only one that gets the token.
     origin: Origin,
-    timeout: Duration,
     http: reqwest::Client,
     /// For calls to this machine while the others go through a proxy of the environment.
     direct: OnceLock<reqwest::Client>,
@@ -94,6 +95,8 @@ pub(super) struct Prepared {
     local: bool,
     /// A repeat would have a second effect.
     only_once: bool,
+    /// How long an attempt may take.
+    timeout: Duration,
     /// A header of the user is the authorization.
     pub(super) own_authorization: bool,
     /// The token may travel with it.
@@ -132,14 +135,12 @@ impl Client {
             // The only route that such a run needs, so that it is not built twice.
             drop(direct.set(http.clone()));
         }
-        let timeout = setup.timeout.min(LONGEST_TIMEOUT);
         let mut secrets = proxy_secrets(&setup.proxy)?;
         secrets.extend(header_secrets(&setup.headers));
         let secrets = Arc::new(secrets);
         Ok(Self {
             origin: Origin::of(home),
             setup,
-            timeout,
             http,
             direct,
             proxy_is_remote,
@@ -178,6 +179,8 @@ impl Client {
         let Request { method, body, .. } = request;
         let (method, body) = (method.clone(), body.clone());
         let only_once = !request.effect.may_repeat();
+        let stated = request.template.as_ref().and_then(|template| template.timeout);
+        let timeout = self.setup.timeout.or(stated).unwrap_or(TIMEOUT);
         Ok(Prepared {
             http,
             method,
@@ -187,6 +190,7 @@ impl Client {
             secrets,
             local,
             only_once,
+            timeout: timeout.min(LONGEST_TIMEOUT),
             own_authorization,
             takes_token,
         })
@@ -236,7 +240,7 @@ impl Client {
         authorization: Option<&HeaderValue>,
     ) -> Result<Raw, Failure> {
         let began = Instant::now();
-        let deadline = began + self.timeout;
+        let deadline = began + prepared.timeout;
         let request = prepared.request(authorization.filter(|_| prepared.takes_token));
         let mut response = match timeout_at(deadline, self.http_for(prepared).execute(request)).await {
             Ok(Ok(response)) => response,
@@ -322,7 +326,7 @@ fn build(setup: &Setup, route: Route) -> Result<reqwest::Client, Error> {
         .referer(false)
         .http1_only()
         .tcp_nodelay(true)
-        .connect_timeout(CONNECT.min(setup.timeout.mul_f64(0.8)))
+        .connect_timeout(CONNECT.min(setup.timeout.unwrap_or(TIMEOUT).mul_f64(0.8)))
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(setup.concurrency);
     match &setup.proxy {

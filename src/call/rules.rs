@@ -20,6 +20,10 @@ impl AnswerRules for EndpointTemplate {
         self.already_done(status, body)
     }
 
+    fn refuses(&self, status: u16, body: Option<&Value>) -> bool {
+        self.refuses(status, body)
+    }
+
     fn may_hold_error(&self, body: &[u8]) -> bool {
         // A program of the template's may look anywhere.
         matches!(self.error_when, ErrorWhen::Program(_)) || mentions_error(body)

@@ -29,8 +29,8 @@ pub struct Settings {
     pub rate: Option<Rate>,
     /// How many attempts may leave at once below that ceiling; the default is 50 ms' worth, one at least.
     pub burst: Option<NonZeroU32>,
-    /// How long one attempt may take, its body included.
-    pub timeout: Duration,
+    /// How long one attempt may take, its body included; else as long as its template says, or 30 s.
+    pub timeout: Option<Duration>,
     /// How many attempts a call gets; a 429 is not counted.
     pub max_attempts: u32,
     /// How long a call may take from its first attempt, pauses included; no stated delay longer than this is waited for.
@@ -59,7 +59,7 @@ impl Settings {
             concurrency: 16,
             rate: None,
             burst: None,
-            timeout: Duration::from_secs(30),
+            timeout: None,
             max_attempts: 5,
             max_elapsed: Duration::from_secs(600),
             retry: Retry::Safe,

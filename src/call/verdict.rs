@@ -70,6 +70,8 @@ pub(super) struct Answer {
     pub(super) body: Body,
     /// The endpoint template says that a body is JSON.
     pub(super) json_expected: bool,
+    /// The endpoint template says that such an answer refuses the call for good.
+    pub(super) refused: bool,
 }
 
 /// What was read of an answer's body.
@@ -209,6 +211,7 @@ impl Table {
             300..400 => Verdict::Rejected(Reason::Redirect),
             401 => Verdict::Unauthorized { again: self.retry != Retry::Never },
             407 => Verdict::ProxyAuth,
+            408 | 500.. if answer.refused => Verdict::Rejected(Reason::Refused),
             408 => self.maybe_applied(Reason::Ambiguous),
             425 => self.not_applied(Reason::Refused, true),
             429 => self.not_applied(Reason::RateLimited, false),

@@ -161,9 +161,9 @@ pub(super) struct DeliveryArguments {
     /// Attempts that may begin together under --rate [default: 1, or 50 ms' worth]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "ROOMPIPE_BURST", hide_env = true, hide_short_help = true)]
     pub(super) burst: Option<u32>,
-    /// Longest an attempt may take
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, env = "ROOMPIPE_TIMEOUT", hide_env = true)]
-    pub(super) timeout: Duration,
+    /// Longest an attempt may take [default: 30s, or the endpoint's]
+    #[arg(long, value_name = "TIME", value_parser = duration, env = "ROOMPIPE_TIMEOUT", hide_env = true)]
+    pub(super) timeout: Option<Duration>,
     /// Attempts of a call, answers 429 not counted
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), env = "ROOMPIPE_MAX_ATTEMPTS", hide_env = true)]
     pub(super) max_attempts: u32,

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::jq::{Program, View};
+use crate::jq::{Program, Root, View};
 
 /// What stands in place of a masked value.
 pub const REDACTED: &str = "[redacted by roompipe]";
@@ -75,20 +75,31 @@ fn described(error: &Value) -> Option<AnswerError> {
     }
 }
 
-/// An answer to a repeated call which tells that the first one worked.
+/// An answer that means more than its status says.
 #[derive(Debug)]
-pub struct AlreadyDone {
+pub struct AnswerCondition {
     /// Over `{status, body}`.
     pub when: Program,
-    /// Why such an answer is a success.
+    /// Why it means that.
     pub why: String,
 }
 
-impl AlreadyDone {
-    /// An answer that cannot be judged does not prove that anything was done.
+impl AnswerCondition {
+    /// An answer that cannot be judged proves nothing.
     pub(super) fn says(&self, answer: &View<'_>) -> bool {
         matches!(answer.is_true(&self.when), Some(Ok(true)))
     }
+}
+
+/// True where one of these conditions holds for an answer.
+pub(super) fn any_says(conditions: &[AnswerCondition], status: u16, body: Option<&Value>) -> bool {
+    if conditions.is_empty() {
+        return false;
+    }
+    let (status, nothing) = (status.into(), Value::Null);
+    let members = [("status", &status), ("body", body.unwrap_or(&nothing))];
+    let answer = View::new(Root::Members(&members));
+    conditions.iter().any(|condition| condition.says(&answer))
 }
 
 /// Replaces what stands at `path`, wherever in the answer that path begins: errors quote bodies, lists wrap them. True

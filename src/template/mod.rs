@@ -17,11 +17,13 @@ mod sample;
 mod secrets;
 mod shape;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::jq::{Program, Root, View};
+use crate::jq::{Program, View};
 
-pub use answer::{AlreadyDone, AnswerError, ErrorWhen, REDACTED};
+pub use answer::{AnswerCondition, AnswerError, ErrorWhen, REDACTED};
 pub use catalog::{Catalog, Error, Outline};
 pub(crate) use check::attribute;
 pub use defect::Defect;
@@ -83,7 +85,11 @@ pub struct EndpointTemplate {
     /// How a good status may still carry an error.
     pub error_when: ErrorWhen,
     /// Answers which tell, after an ambiguous attempt, that it worked.
-    pub already_done: Vec<AlreadyDone>,
+    pub already_done: Vec<AnswerCondition>,
+    /// Answers that are the API's last word although their status leaves it open.
+    pub refused: Vec<AnswerCondition>,
+    /// How long an attempt may take, where nothing else is said.
+    pub timeout: Option<Duration>,
     /// The read that can tell whether an ambiguous call was applied.
     pub reconcile: Option<Reconcile>,
     /// The read that shows what the call would change.
@@ -300,13 +306,13 @@ impl EndpointTemplate {
     /// True if this answer to a repeat tells that an earlier, ambiguous attempt worked.
     #[must_use]
     pub fn already_done(&self, status: u16, body: Option<&Value>) -> bool {
-        if self.already_done.is_empty() {
-            return false;
-        }
-        let (status, nothing) = (status.into(), Value::Null);
-        let members = [("status", &status), ("body", body.unwrap_or(&nothing))];
-        let answer = View::new(Root::Members(&members));
-        self.already_done.iter().any(|condition| condition.says(&answer))
+        answer::any_says(&self.already_done, status, body)
+    }
+
+    /// True if this answer refuses the call for good, whatever its status leaves open.
+    #[must_use]
+    pub fn refuses(&self, status: u16, body: Option<&Value>) -> bool {
+        answer::any_says(&self.refused, status, body)
     }
 
     /// False where a text surely holds nothing sensitive: no path to a sensitive value has all its names in it. Names

@@ -15,7 +15,7 @@ fn setup(base_url: &str) -> Setup {
         has_token: true,
         headers: Vec::new(),
         concurrency: 4,
-        timeout: Duration::from_secs(20),
+        timeout: Some(Duration::from_secs(20)),
         proxy: Proxy::Direct,
         ca_cert: None,
     }
@@ -224,7 +224,7 @@ async fn what_went_wrong_is_told_apart_on_real_sockets() {
     })
     .await;
     let patient = Client::new(setup(&server.url("/"))).unwrap();
-    let quick = Setup { timeout: Duration::from_millis(500), ..setup(&server.url("/")) };
+    let quick = Setup { timeout: Some(Duration::from_millis(500)), ..setup(&server.url("/")) };
     let quick = Client::new(quick).unwrap();
     let wants = [(&patient, NoAnswer::Reset), (&patient, NoAnswer::Garbled), (&quick, NoAnswer::Timeout)];
     for (client, want) in wants {

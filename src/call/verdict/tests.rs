@@ -7,7 +7,8 @@ use super::*;
 const EFFECTS: [Effect; 4] = [Effect::Read, Effect::Idempotent, Effect::Upsert, Effect::NonIdempotent];
 
 fn plain(status: u16) -> Answer {
-    Answer { status, retry_after: false, code: false, error: false, body: Body::Json, json_expected: true }
+    let (retry_after, code, error, refused) = (false, false, false, false);
+    Answer { status, retry_after, code, error, body: Body::Json, json_expected: true, refused }
 }
 
 /// Makes an answer of one kind with this status.
@@ -20,6 +21,7 @@ fn kinds() -> Vec<(&'static str, Kind)> {
         ("whole JSON with an error inside", |s| Answer { error: true, ..plain(s) }),
         ("Retry-After", |s| Answer { retry_after: true, ..plain(s) }),
         ("Retry-After, cut body", |s| Answer { retry_after: true, body: Body::Unreadable, ..plain(s) }),
+        ("a refusal, says the template", |s| Answer { refused: true, ..plain(s) }),
         ("no body", |s| Answer { body: Body::Empty, ..plain(s) }),
         ("cut or undecodable body", |s| Answer { body: Body::Unreadable, ..plain(s) }),
         ("not JSON, template", |s| Answer { body: Body::NotJson, ..plain(s) }),

@@ -137,7 +137,7 @@ fn sender(
     let mut settings = call::Settings::new(base_url);
     settings.credentials = Some(credentials.clone());
     settings.concurrency = 1;
-    settings.timeout = arguments.timeout;
+    settings.timeout = Some(arguments.timeout);
     settings.max_attempts = ATTEMPTS;
     // Whoever waits here wants to know, not to get through.
     settings.max_elapsed = arguments.timeout;

@@ -128,6 +128,13 @@ fn of_answers(template: &EndpointTemplate) -> Vec<(&'static str, String)> {
         let said = format!("if a repeat is answered `{}`: {}", done.when.source(), done.why);
         facts.push(("already done", said));
     }
+    for refused in &template.refused {
+        facts
+            .push(("refused", format!("for good, if answered `{}`: {}", refused.when.source(), refused.why)));
+    }
+    if let Some(time) = template.timeout {
+        facts.push(("timeout", format!("{} s, unless `--timeout` says otherwise", time.as_secs_f64())));
+    }
     if let Some(reconcile) = &template.reconcile {
         let said = format!("`{}` tells whether a call whose answer was lost was made", reconcile.lookup.read);
         facts.push(("reconcile", said));

@@ -6,6 +6,9 @@ mod schema;
 mod source;
 mod spec;
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -13,7 +16,7 @@ use self::schema::Schemas;
 use self::source::{Section, Source};
 use super::secrets;
 use super::{
-    AlreadyDone, AnswerKind, BodyKind, Defect, Effect, EffectIf, EndpointTemplate, ErrorWhen, FanOut,
+    AnswerCondition, AnswerKind, BodyKind, Defect, Effect, EffectIf, EndpointTemplate, ErrorWhen, FanOut,
     PathPattern, Place, Purpose, Reconcile, Route, Sample, TokenKind,
 };
 
@@ -84,6 +87,8 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
         time: answers.time,
         error_when: answers.error_when,
         already_done: answers.already_done,
+        refused: answers.refused,
+        timeout: answers.timeout,
         reconcile: answers.reconcile,
         diff: answers.diff,
         answer: answers.kind,
@@ -235,21 +240,37 @@ struct Answers {
     pagination: Option<super::Pagination>,
     time: Option<super::TimeFilter>,
     error_when: ErrorWhen,
-    already_done: Vec<AlreadyDone>,
+    already_done: Vec<AnswerCondition>,
+    refused: Vec<AnswerCondition>,
+    timeout: Option<Duration>,
     reconcile: Option<Reconcile>,
     diff: Option<super::Lookup>,
     kind: AnswerKind,
     sensitive: Vec<Vec<String>>,
 }
 
+fn conditions(source: &mut Source<'_>, root: &mut Section<'_>, key: &str) -> Vec<AnswerCondition> {
+    let specs = source.take_each::<spec::AnswerCondition>(root, key);
+    let one = |spec: spec::AnswerCondition| {
+        Some(AnswerCondition { when: source.program(&spec.when)?, why: spec.why })
+    };
+    specs.into_iter().filter_map(one).collect()
+}
+
+fn timeout(source: &mut Source<'_>, root: &mut Section<'_>) -> Option<Duration> {
+    let written: Spanned<String> = source.take(root, "timeout")?;
+    let time = written.get_ref().parse::<SignedDuration>().ok().and_then(|time| time.try_into().ok());
+    let time = time.filter(|time: &Duration| !time.is_zero());
+    if time.is_none() {
+        let why = format!("`{}` is not a time above zero with a unit, such as `120s`", written.get_ref());
+        source.defect(written.span(), why);
+    }
+    time
+}
+
 fn answers(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) -> Answers {
     let error_when: Option<Spanned<String>> = source.take(root, "error_when");
-    let mut already_done = Vec::new();
-    for condition in source.take_each::<spec::AlreadyDone>(root, "already_done") {
-        if let Some(when) = source.program(&condition.when) {
-            already_done.push(AlreadyDone { when, why: condition.why });
-        }
-    }
+    let [already_done, refused] = ["already_done", "refused"].map(|key| conditions(source, root, key));
     let reconcile =
         source.take::<spec::Reconcile>(root, "reconcile").and_then(|reconcile| reconcile.reconcile(source));
     let diff = source.take::<spec::Lookup>(root, "diff").map(|diff| diff.lookup(source));
@@ -274,6 +295,8 @@ fn answers(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) -
             .and_then(|program| source.program(&program))
             .map_or(ErrorWhen::ErrorMember, ErrorWhen::Program),
         already_done,
+        refused,
+        timeout: timeout(source, root),
         reconcile,
         diff,
         kind: source.take(root, "answer").unwrap_or_default(),

@@ -39,6 +39,8 @@ pub(super) const KEYS: &[&str] = &[
     "time",
     "error_when",
     "already_done",
+    "refused",
+    "timeout",
     "reconcile",
     "diff",
     "answer",
@@ -75,7 +77,7 @@ pub(super) struct FanOut {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AlreadyDone {
+pub(super) struct AnswerCondition {
     pub(super) when: Spanned<String>,
     pub(super) why: String,
 }
