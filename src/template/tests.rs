@@ -287,6 +287,16 @@ fn broken_templates_are_told_with_line_and_column() {
             Box::new(|text| text[..text.find("[[tests]]").unwrap()].to_owned()),
             "1:1 a template needs a test of its own",
         ),
+        (
+            Box::new(replace("[body.", "writeOnly = true\n[body.")),
+            "12:13 `writeOnly` is for what is in the body",
+        ),
+        (
+            Box::new(replace("title", "timeout = \"0s\"\ntitle")),
+            "2:11 `0s` is not a time above zero with a unit",
+        ),
+        (Box::new(replace("title", "timeout = \"soon\"\ntitle")), "2:11 `soon` is not a time"),
+        (Box::new(replace("[[tests]]", "[[refused]]\nwhen = '.status ='\nwhy = \"w\"\n[[tests]]")), "15:"),
         (Box::new(replace("= \"A\"", "= A")), "2:9"),
     ];
     for (change, expected) in table {

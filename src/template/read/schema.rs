@@ -12,6 +12,7 @@ use toml::de::DeValue;
 
 use super::source::{Section, Source};
 use crate::template::check::Schema;
+use crate::template::secrets;
 use crate::template::{
     BodyKind, BodySpec, Parameter, PathPattern, Place, Purpose, Schemas as Compiled, Shape, TokenKind,
 };
@@ -119,6 +120,9 @@ pub(super) fn read(
     let body = written(source, root, "body", vet);
     let required_query: Vec<Spanned<String>> = source.take(root, "required_query").unwrap_or_default();
 
+    for table in [&path_table, &query_table, &token_table, &unsent_table].into_iter().flatten() {
+        only_in_bodies(source, table);
+    }
     let path_json = path_schema(source, path_table.as_ref(), path);
     let query_json = query_schema(source, query_table.as_ref(), &required_query);
     let token_json = token_schema(source, token_table.as_ref(), is_app);
@@ -174,6 +178,16 @@ fn written<'i>(
 
 fn members(written: Option<&Written<'_>>) -> Map<String, Value> {
     written.and_then(|written| written.json.as_object()).cloned().unwrap_or_default()
+}
+
+/// URLs are in every event and log: nothing that stands in one is a secret, nor what an app token says.
+fn only_in_bodies(source: &mut Source<'_>, table: &Written<'_>) {
+    for path in secrets::paths(&json!({"properties": table.json})) {
+        let mut steps: Vec<&str> = path.iter().map(String::as_str).collect();
+        steps.push("writeOnly");
+        let place = place_in(table, &steps);
+        source.defect(place, "`writeOnly` is for what is in the body: only that can be kept out of outputs");
+    }
 }
 
 /// Every placeholder has a schema, and every schema a placeholder.
