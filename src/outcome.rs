@@ -4,10 +4,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The one way a call, and so a record, ends.
 ///
 /// The order is that of severity, the worst first: a record's outcome is the smallest of its calls'.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// May have been applied and must not be repeated blindly.
     Unknown,
@@ -39,6 +42,12 @@ impl Outcome {
         Self::Filtered,
         Self::Pending,
     ];
+
+    /// Its place in [`Outcome::ALL`].
+    #[must_use]
+    pub fn place(self) -> usize {
+        Self::ALL.iter().position(|outcome| *outcome == self).unwrap_or_default()
+    }
 
     /// The word used in events, summaries and messages.
     #[must_use]
@@ -97,5 +106,9 @@ mod tests {
         assert_eq!(Outcome::ALL.len(), order.len());
         assert!(order.iter().all(|outcome| Outcome::of_word(outcome.as_str()) == Some(*outcome)));
         assert_eq!(Outcome::of_word("Failed"), None);
+        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome.place(), place);
+            assert_eq!(serde_json::to_value(outcome).unwrap(), outcome.as_str());
+        }
     }
 }

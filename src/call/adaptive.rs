@@ -80,6 +80,11 @@ impl Adaptive {
         self.pace.is_none()
     }
 
+    /// The pace now, in permits per second; nothing while it is idle.
+    pub(super) fn per_second(&self, now: Instant) -> Option<f64> {
+        self.pace.map(|pace| pace.at(now).min(self.ceiling.unwrap_or(f64::INFINITY)))
+    }
+
     /// Notes an answer other than 429.
     pub(super) fn accepted(&mut self, now: Instant) {
         self.accepted.add(now);

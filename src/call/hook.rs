@@ -18,6 +18,9 @@ pub trait BeforeAttempt: Send {
 
     /// Is told how an attempt ended, before anything follows from it.
     fn ended(&mut self, _: &Ended<'_>) {}
+
+    /// Is told that the run ended while an attempt was under way: nobody waits for its answer.
+    fn abandoned(&mut self) {}
 }
 
 /// Nothing happens before an attempt.

@@ -4,17 +4,19 @@
 //! tells it what was accepted, what was refused, and which pause was asked for.
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::adaptive::Adaptive;
 use super::ceiling::{Ceiling, Rate};
+use super::pauses::Pauses;
 
 /// Hands out the permits of one run, in the order in which they were asked for.
 #[derive(Debug)]
 pub(super) struct Pace {
+    rate: Option<Rate>,
     ceiling: Option<Ceiling>,
     gates: Mutex<Gates>,
     /// Held by the one that waits; the others queue behind it, first come, first served.
@@ -24,7 +26,55 @@ pub(super) struct Pace {
 #[derive(Debug)]
 struct Gates {
     paused_until: Option<Instant>,
+    pauses: Pauses,
     adaptive: Adaptive,
+}
+
+/// A look at the pace of a run from outside; clones share it.
+#[derive(Clone, Debug)]
+pub struct PaceWatch(Arc<Pace>);
+
+/// The pace at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PaceNow {
+    /// Attempts a second that may leave at most; nothing where there is no limit.
+    pub per_second: Option<f64>,
+    /// It is the API's 429s that set it.
+    pub is_adaptive: bool,
+    /// Everything waits, as the API has asked.
+    pub is_paused: bool,
+    /// How often the API has asked for that.
+    pub pauses: u64,
+    /// How long everything has waited, all pauses together.
+    pub paused: Duration,
+}
+
+impl PaceWatch {
+    pub(super) fn new(pace: &Arc<Pace>) -> Self {
+        Self(Arc::clone(pace))
+    }
+
+    /// The pace now.
+    #[must_use]
+    pub fn now(&self) -> PaceNow {
+        let now = Instant::now();
+        let gates = self.0.gates();
+        let adaptive = gates.adaptive.per_second(now);
+        let left = gates.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        PaceNow {
+            per_second: adaptive.or(self.0.rate.map(Rate::per_second)),
+            is_adaptive: adaptive.is_some(),
+            is_paused: left > Duration::ZERO,
+            pauses: gates.pauses.count,
+            paused: gates.pauses.total.saturating_sub(left),
+        }
+    }
+
+    /// When everything has waited.
+    #[must_use]
+    pub fn pauses(&self) -> Pauses {
+        self.0.gates().pauses.clone()
+    }
 }
 
 impl Pace {
@@ -33,8 +83,9 @@ impl Pace {
     pub(super) fn new(rate: Option<Rate>, burst: Option<NonZeroU32>) -> Self {
         let adaptive = Adaptive::new(rate.map(Rate::per_second));
         Self {
+            rate,
             ceiling: rate.map(|rate| Ceiling::new(rate, burst.unwrap_or_else(|| rate.default_burst()))),
-            gates: Mutex::new(Gates { paused_until: None, adaptive }),
+            gates: Mutex::new(Gates { paused_until: None, pauses: Pauses::default(), adaptive }),
             turn: tokio::sync::Mutex::new(()),
         }
     }
@@ -55,7 +106,9 @@ impl Pace {
         let mut gates = self.gates();
         let now = Instant::now();
         let began = gates.paused_until.is_none_or(|until| until <= now);
-        gates.paused_until = gates.paused_until.max(Some(at));
+        let before = gates.paused_until;
+        gates.pauses.note(now, before, at);
+        gates.paused_until = before.max(Some(at));
         began
     }
 

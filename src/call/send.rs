@@ -245,7 +245,10 @@ impl<'a> Sending<'a> {
         self.first.get_or_insert(began);
         let answer = tokio::select! {
             biased;
-            () = sender.stop.reached(Level::Now) => return self.abandoned(),
+            () = sender.stop.reached(Level::Now) => {
+                hook.abandoned();
+                return self.abandoned();
+            }
             answer = sender.client.attempt(&self.prepared, bearer.as_ref().map(|b| &b.value)) => answer,
         };
         hook.ended(&Ended {

@@ -2,7 +2,7 @@
 //!
 //! How one call goes is `send`'s business.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use super::client::{Client, Unsendable};
 use super::error::Error;
 use super::health::Health;
 use super::hook::BeforeAttempt;
-use super::pace::Pace;
+use super::pace::{Pace, PaceWatch};
 use super::send::{Call, Sending, Settled};
 use super::settings::Settings;
 use super::stop::{Reason, Stop};
@@ -30,7 +30,7 @@ const LONGEST_ELAPSED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub struct Sender {
     pub(super) client: Client,
     tokens: Option<Tokens>,
-    pub(super) pace: Pace,
+    pub(super) pace: Arc<Pace>,
     health: Mutex<Health>,
     pub(super) stop: Stop,
     pub(super) retry: Retry,
@@ -51,7 +51,7 @@ impl Sender {
         Ok(Self {
             client,
             tokens,
-            pace: Pace::new(settings.rate, settings.burst),
+            pace: Arc::new(Pace::new(settings.rate, settings.burst)),
             health: Mutex::default(),
             stop: settings.stop,
             retry: settings.retry,
@@ -59,6 +59,12 @@ impl Sender {
             max_elapsed: settings.max_elapsed.min(LONGEST_ELAPSED),
             backoff: settings.backoff,
         })
+    }
+
+    /// A look at the pace.
+    #[must_use]
+    pub fn pace(&self) -> PaceWatch {
+        PaceWatch::new(&self.pace)
     }
 
     /// Makes one call: sends it until it settles or the run stops.

@@ -322,6 +322,7 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>
         batches,
         canary: given.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
         listing: None,
+        about: Default::default(),
     };
     Ok((run, ready.summary))
 }

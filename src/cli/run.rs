@@ -105,6 +105,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         batches,
         canary: arguments.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
         listing: None,
+        about: Default::default(),
     };
     Ok((run, ready.summary))
 }

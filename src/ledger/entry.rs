@@ -96,6 +96,17 @@ pub struct StoredEvent {
     pub line: Bytes,
 }
 
+/// What is written down of a run when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Its summary, as JSON text.
+    pub summary: String,
+    /// Its exit code.
+    pub exit: u8,
+    /// What its report shows besides, as JSON text.
+    pub report: Option<String>,
+}
+
 /// What a ledger was left with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {

@@ -88,6 +88,18 @@ pub struct Run {
     pub summary: Option<String>,
 }
 
+/// A run of which more is told than of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// The number by which it is asked for, from 1.
+    pub number: u64,
+    /// What every run says.
+    pub run: Run,
+    /// What its report shows besides the summary, as JSON text; nothing where it was cut off, and where an older version
+    /// has written it.
+    pub report: Option<String>,
+}
+
 /// A call as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedCall {
@@ -191,6 +203,35 @@ impl Inspection {
         // Where the lock cannot be looked at, nobody of ours holds it.
         status.holder = Lock::holder(&self.real).unwrap_or_default();
         Ok(status)
+    }
+
+    /// A run by its number, or else the last one; nothing where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn run(&self, number: Option<u64>) -> std::result::Result<Option<PastRun>, Error> {
+        self.find_run(number).map_err(Error::reading)
+    }
+
+    fn find_run(&self, number: Option<u64>) -> Result<Option<PastRun>> {
+        // Whoever only reads meets files of older versions as they are.
+        let has_reports = self.count("FROM pragma_table_info('runs') WHERE name = 'report'")? > 0;
+        let report = if has_reports { "report" } else { "NULL" };
+        let which = if number.is_some() { "= ?1" } else { "> coalesce(?1, 0)" };
+        let sql = format!(
+            "SELECT number, started, ended, exit, summary, {report} FROM runs WHERE number {which} ORDER BY number DESC \
+             LIMIT 1"
+        );
+        let number = number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+        let run = |row: &Row<'_>| {
+            let run =
+                Run { started: row.get(1)?, ended: row.get(2)?, exit: row.get(3)?, summary: row.get(4)? };
+            Ok(PastRun { number: row.get::<_, i64>(0)?.cast_unsigned(), run, report: row.get(5)? })
+        };
+        match self.connection.query_row(&sql, [number], run) {
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     fn counted(&self) -> Result<Status> {

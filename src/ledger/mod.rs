@@ -26,10 +26,12 @@ mod tests;
 mod unemitted;
 
 pub use encoding::{Hex, KeptIdentity};
-pub use entry::{CallId, Change, Closed, Digest, Entry, Intent, Known, KnownCall, State, StoredEvent};
+pub use entry::{
+    CallId, Change, Closed, Digest, Ending, Entry, Intent, Known, KnownCall, State, StoredEvent,
+};
 pub use error::Error;
 pub use forget::{Forgetting, Which};
-pub use inspect::{Calls, Inspection, ListedCall, Run, Standing, Status};
+pub use inspect::{Calls, Inspection, ListedCall, PastRun, Run, Standing, Status};
 pub use open::{Ledger, Leftovers};
 pub use printable::printable;
 pub use recall::NoRecall;
@@ -37,7 +39,7 @@ pub use resume::{
     ForCall, ForRecord, OnChange, Policy, Wanted, entry_of_invalid, first_attempt, for_call, for_invalid,
     for_record, for_replay,
 };
-pub use scribe::{Closing, Scribe};
+pub use scribe::{Closing, Queue, Scribe};
 
 use crate::record::Identity;
 
@@ -64,11 +66,11 @@ pub trait Store: Send {
     /// Nothing of the group was kept.
     fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), Error>;
 
-    /// Writes the end of the run, its summary as JSON text and its exit code, and lets go of everything.
+    /// Writes the end of the run, and lets go of everything.
     ///
     /// # Errors
     /// The end could not be written; what was kept before is kept.
-    fn end(self: Box<Self>, summary: &str, exit: u8) -> Result<Closed, Error>;
+    fn end(self: Box<Self>, ending: &Ending) -> Result<Closed, Error>;
 }
 
 /// What is remembered, for a reader that decides what is to be done. It may lag behind a [`Store`] of the same run by

@@ -10,7 +10,7 @@
 //! | `intents` | a call that must not be repeated and has left; nothing was heard of it yet | `identity`, `call`, `generation`, `first_attempt` |
 //! | `events` | an event that some output has not surely taken | `seq`, `outputs` (a bit for each output that carries it), `line` |
 //! | `outputs` | an output, by the number of its bit | `bit`, `emitted`: it has taken every event of its own up to this `seq` |
-//! | `runs` | a run | `number`, `started`, `ended` and `exit` and `summary` (JSON), which are NULL where it was cut off |
+//! | `runs` | a run | `number`, `started`, `ended` and `exit` and `summary` (JSON), which are NULL where it was cut off; `report`: what the page of `roompipe report` shows besides (JSON), NULL also of runs before version 2 |
 //!
 //! Times are milliseconds of Unix time by the local clock. A record without key is known by its position; a long key by
 //! its hash. `application_id` tells a ledger from other SQLite files, `user_version` is the format's version.
@@ -24,7 +24,7 @@ pub(super) const APPLICATION_ID: i64 = 0x726d_704c;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// A new file has version 0. Steps are only ever added.
-pub(super) const STEPS: &[Step] = &[create];
+pub(super) const STEPS: &[Step] = &[create, keep_reports];
 
 /// What a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +137,11 @@ fn create(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     )
 }
 
+/// Version 2: a run's report is kept.
+fn keep_reports(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch("ALTER TABLE runs ADD COLUMN report TEXT;")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +177,20 @@ mod tests {
             assert_eq!(examine(&file, STEPS).unwrap(), Found::Ledger { older: false });
         }
         assert_eq!(filled, 1);
+    }
+
+    #[test]
+    fn a_file_of_version_1_gets_room_for_reports() {
+        let (_folder, mut file) = file();
+        migrate(&mut file, &STEPS[..1], |_| Ok(())).unwrap();
+        file.execute("INSERT INTO runs (started, ended, exit, summary) VALUES (7, 8, 0, '{}')", []).unwrap();
+        assert_eq!(examine(&file, STEPS).unwrap(), Found::Ledger { older: true });
+        migrate(&mut file, STEPS, |_| panic!("it is not new")).unwrap();
+        let run = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
+        let run = file.query_row("SELECT exit, report FROM runs WHERE number = 1", [], run).unwrap();
+        assert_eq!(run, (0, None));
+        // A program that knows version 1 only does not touch it any more.
+        assert_eq!(examine(&file, &STEPS[..1]).unwrap(), Found::Newer(newest(STEPS)));
     }
 
     #[test]

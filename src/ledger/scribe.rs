@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 
 use super::unemitted::Unemitted;
-use super::{CallId, Change, Closed, Entry, Error, Intent, Store, StoredEvent};
+use super::{CallId, Change, Closed, Ending, Entry, Error, Intent, Store, StoredEvent};
 
 /// Messages that may wait for the thread; who finds it full waits, too.
 const WAITING: usize = 1024;
@@ -44,11 +44,7 @@ enum Message {
     Changes(Vec<Change>, Option<Answer>),
     Emitted(u8, Vec<u64>),
     /// Nothing comes after this.
-    End {
-        summary: String,
-        exit: u8,
-        answer: oneshot::Sender<Result<Closed, Error>>,
-    },
+    End(Ending, oneshot::Sender<Result<Closed, Error>>),
 }
 
 /// Hands changes to the ledger's thread. Clones are cheap.
@@ -60,6 +56,12 @@ pub struct Scribe {
 }
 
 impl Scribe {
+    /// A look at what waits to be written.
+    #[must_use]
+    pub fn queue(&self) -> Queue {
+        Queue(self.queue.downgrade())
+    }
+
     /// Writes down that an attempt is about to leave; returns once that survives a power failure.
     ///
     /// # Errors
@@ -167,9 +169,28 @@ impl Scribe {
 pub struct Closing {
     queue: mpsc::Sender<Message>,
     thread: JoinHandle<()>,
+    report: Option<String>,
+}
+
+/// A look at how many messages wait for the thread; it keeps nothing from ending.
+#[derive(Clone, Debug)]
+pub struct Queue(mpsc::WeakSender<Message>);
+
+impl Queue {
+    /// Messages that wait.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.0.upgrade().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
 }
 
 impl Closing {
+    /// The same, with what the run's report shows besides its summary, as JSON text.
+    #[must_use]
+    pub fn with_report(self, report: String) -> Self {
+        Self { report: Some(report), ..self }
+    }
+
     /// Writes what is left and the end of the run, closes the file and gives the lock back. Every other change must have
     /// been handed over; later ones find the ledger closed. Blocks for as long as that takes.
     ///
@@ -178,7 +199,8 @@ impl Closing {
     /// else why the end could not be written.
     pub fn finish(self, summary: &serde_json::Value, exit: u8) -> Result<Closed, Error> {
         let (answer, answered) = oneshot::channel();
-        let mut message = Message::End { summary: summary.to_string(), exit, answer };
+        let ending = Ending { summary: summary.to_string(), exit, report: self.report };
+        let mut message = Message::End(ending, answer);
         while let Err(TrySendError::Full(back)) = self.queue.try_send(message) {
             message = back;
             thread::sleep(Duration::from_millis(1));
@@ -202,7 +224,7 @@ pub(super) fn start(
     let thread =
         thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run(messages, failing))?;
     let kept = Arc::new(Mutex::new(Some(kept)));
-    Ok((Scribe { queue: queue.clone(), kept }, Closing { queue, thread }))
+    Ok((Scribe { queue: queue.clone(), kept }, Closing { queue, thread, report: None }))
 }
 
 /// Tells the first failure, also where that is a panic: a run must not wait for a thread that is gone.
@@ -249,7 +271,7 @@ impl Writer {
             let mut end = None;
             for message in came.drain(..) {
                 match message {
-                    Message::End { summary, exit, answer } => end = Some((summary, exit, answer)),
+                    Message::End(ending, answer) => end = Some((ending, answer)),
                     Message::Change(..) | Message::Changes(..) if end.is_some() => {}
                     other => self.take(other),
                 }
@@ -258,8 +280,8 @@ impl Writer {
                 // First the reason, then those who learn from an answer that never comes that there is one.
                 return failing.tell(&error);
             }
-            if let Some((summary, exit, answer)) = end {
-                let _ = answer.send(self.store.end(&summary, exit));
+            if let Some((ending, answer)) = end {
+                let _ = answer.send(self.store.end(&ending));
                 return;
             }
         }
@@ -281,7 +303,7 @@ impl Writer {
                     self.unemitted.emitted(output, seq);
                 }
             }
-            Message::End { .. } => {}
+            Message::End(..) => {}
         }
     }
 

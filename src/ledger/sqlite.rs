@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, Result, TransactionBehavior, params}
 
 use super::file::OpenedFile;
 use super::lock::Lock;
-use super::{Change, Closed, Entry, Error, Intent, State, Store, StoredEvent, encoding, rows};
+use super::{Change, Closed, Ending, Entry, Error, Intent, State, Store, StoredEvent, encoding, rows};
 
 /// The only writer of a ledger.
 #[derive(Debug)]
@@ -68,11 +68,11 @@ impl SqliteStore {
         transaction.commit()
     }
 
-    fn write_end(&self, summary: &str, exit: u8) -> Result<Closed> {
+    fn write_end(&self, Ending { summary, exit, report }: &Ending) -> Result<Closed> {
         let ended = Timestamp::now().as_millisecond();
         self.connection.execute(
-            "UPDATE runs SET ended = ?2, exit = ?3, summary = ?4 WHERE number = ?1",
-            params![self.run, ended, exit, summary],
+            "UPDATE runs SET ended = ?2, exit = ?3, summary = ?4, report = ?5 WHERE number = ?1",
+            params![self.run, ended, exit, summary, report],
         )?;
         let count = |from: &str| -> Result<u64> {
             let sql = format!("SELECT count(*) FROM {from}");
@@ -100,8 +100,8 @@ impl Store for SqliteStore {
         self.write(changes, durable).map_err(Error::writing)
     }
 
-    fn end(self: Box<Self>, summary: &str, exit: u8) -> std::result::Result<Closed, Error> {
-        let ended = self.write_end(summary, exit);
+    fn end(self: Box<Self>, ending: &Ending) -> std::result::Result<Closed, Error> {
+        let ended = self.write_end(ending);
         let there = self.file.still_there();
         let shut = self.connection.close().map_err(|(_, error)| error);
         // First of all: what SQLite says of a file that is gone tells little.

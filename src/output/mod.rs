@@ -6,21 +6,31 @@
 mod emit;
 mod event;
 mod file;
+mod latencies;
 mod letter;
+mod reasons;
+mod report;
 mod selection;
 mod sink;
+mod slowest;
 mod tail;
 mod tally;
+mod timeline;
 mod told;
 mod veil;
 
 pub use emit::{Emit, EmitError};
 pub use event::{Event, Page, RAW_SHOWN, Share, Shown, Subject, SubjectContent, batch_event_id, event_id};
 pub use file::{Claim, Claims, FileError, FileMode};
+pub use latencies::Latencies;
 pub use letter::{Letter, LetterRecord, LetterRequest};
+pub use reasons::{Example, Reason, Reasons};
+pub use report::{About, Account, AccountError, Point, Said, Setting, Waits};
 pub use selection::{Selection, SelectionError};
-pub use sink::{Mark, OnAccepted, OnFailure, Sink, Writing, Written};
+pub use sink::{Mark, OnAccepted, OnFailure, Sink, Waiting, Writing, Written};
+pub use slowest::{SlowCall, Slowest};
 pub use tally::{Cost, Tally};
+pub use timeline::{Bucket, Timeline};
 pub use veil::without_secrets;
 
 use bytes::Bytes;

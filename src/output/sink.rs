@@ -58,6 +58,19 @@ struct Counts {
     accepted: AtomicU64,
 }
 
+/// How many chunks wait for a writer; it keeps nobody from ending.
+#[derive(Clone, Debug)]
+pub struct Waiting(Arc<Counts>);
+
+impl Waiting {
+    /// Chunks handed over and not accepted by the destination.
+    #[must_use]
+    pub fn chunks(&self) -> u64 {
+        let accepted = self.0.accepted.load(Ordering::Relaxed);
+        self.0.handed.load(Ordering::Relaxed).saturating_sub(accepted)
+    }
+}
+
 /// The writing half, to be finished at the end of the run.
 #[derive(Debug)]
 pub struct Writing {
@@ -123,6 +136,12 @@ impl Sink {
         self.counts.handed.fetch_add(1, Ordering::Relaxed);
         // The writer outlives every sender: it ends when the last of them is dropped.
         let _ = self.lines.send(Chunk { lines, mark });
+    }
+
+    /// A look at what waits here.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        Waiting(Arc::clone(&self.counts))
     }
 
     /// True once the destination has refused a write: nothing more will arrive there.

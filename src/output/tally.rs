@@ -3,15 +3,19 @@
 //! It knows outcomes and numbers, not records, calls or where the summary goes.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
 use crate::exit::ExitCode;
 use crate::outcome::Outcome;
 
+use super::reasons::{Example, Reasons};
+use super::slowest::{SlowCall, Slowest};
+use super::timeline::Timeline;
+
 /// Counts of a run. They add up: `read` is the sum of all outcomes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tally {
     read: u64,
     outcomes: [u64; Outcome::ALL.len()],
@@ -26,20 +30,15 @@ pub struct Tally {
     standing: u64,
     /// Microseconds, to one part in a hundred.
     latency: Histogram<u64>,
-    reasons: Vec<Reason>,
+    /// All of them added up, in microseconds.
+    latency_sum: u64,
+    reasons: Reasons,
+    slowest: Slowest,
+    timeline: Timeline,
+    /// When the run began, for the timeline.
+    began: Instant,
 }
 
-/// Why calls were not delivered, with the first of them as an example.
-#[derive(Debug)]
-struct Reason {
-    outcome: Outcome,
-    code: String,
-    calls: u64,
-    first: String,
-}
-
-/// Different reasons remembered; the rest is in the events.
-const REASONS: usize = 20;
 /// Reasons told at the end.
 const REASONS_TOLD: usize = 3;
 
@@ -47,8 +46,10 @@ const REASONS_TOLD: usize = 3;
 const LONGEST_MICROS: u64 = 3_600_000_000;
 
 /// What one call cost.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cost {
+    /// How it ended.
+    pub outcome: Outcome,
     /// Requests sent or tried, the first included.
     pub attempts: u32,
     /// Attempts after the first.
@@ -74,12 +75,21 @@ impl Default for Tally {
             items: None,
             standing: 0,
             latency,
-            reasons: Vec::new(),
+            latency_sum: 0,
+            reasons: Reasons::default(),
+            slowest: Slowest::default(),
+            timeline: Timeline::default(),
+            began: Instant::now(),
         }
     }
 }
 
 impl Tally {
+    /// The run begins now.
+    pub fn begin(&mut self) {
+        self.began = Instant::now();
+    }
+
     /// Counts a record that was read.
     pub fn read(&mut self) {
         self.read += 1;
@@ -87,7 +97,7 @@ impl Tally {
 
     /// Counts the end of a record.
     pub fn record(&mut self, outcome: Outcome) {
-        self.outcomes[index(outcome)] += 1;
+        self.outcomes[outcome.place()] += 1;
     }
 
     /// Counts a delivered record whose request has changed since.
@@ -108,30 +118,63 @@ impl Tally {
     /// Counts a call and what it cost.
     pub fn call(&mut self, cost: Cost) {
         // A call that a stop kept from its first attempt was none.
-        self.calls += u64::from(cost.attempts > 0);
+        if cost.attempts > 0 {
+            self.calls += 1;
+            self.timeline.call(self.began.elapsed(), cost.outcome, cost.latency);
+        }
         self.attempts += u64::from(cost.attempts);
         self.retries += u64::from(cost.retries);
         self.rate_limited += u64::from(cost.rate_limited);
         if let Some(latency) = cost.latency {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.latency.saturating_record(micros.max(1));
+            self.latency_sum = self.latency_sum.saturating_add(micros);
         }
     }
 
+    /// Notes an attempt that ended without success: with this status, or without an answer.
+    pub fn trouble(&mut self, status: Option<u16>) {
+        self.timeline.trouble(self.began.elapsed(), status);
+    }
+
+    /// Remembers a slow call; returns how long a later one must have taken to be worth describing.
+    pub fn slow(&mut self, call: SlowCall) -> Duration {
+        self.slowest.note(call)
+    }
+
     /// Remembers why a call was not delivered; `first` describes it where it is the first of its kind.
-    pub fn reason(&mut self, outcome: Outcome, code: &str, first: impl FnOnce() -> String) {
-        let known = self.reasons.iter().position(|reason| reason.outcome == outcome && reason.code == code);
-        if let Some(known) = known {
-            self.reasons[known].calls += 1;
-        } else if self.reasons.len() < REASONS {
-            self.reasons.push(Reason { outcome, code: code.to_owned(), calls: 1, first: first() });
-        }
+    pub fn reason(&mut self, outcome: Outcome, code: &str, first: impl FnOnce() -> Example) {
+        self.reasons.note(outcome, code, first);
+    }
+
+    /// Why calls were not delivered.
+    #[must_use]
+    pub fn reasons(&self) -> &Reasons {
+        &self.reasons
+    }
+
+    /// The slowest calls.
+    #[must_use]
+    pub fn slowest(&self) -> &Slowest {
+        &self.slowest
+    }
+
+    /// What happened when.
+    #[must_use]
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// When the run began.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// The number of records that ended so.
     #[must_use]
     pub fn of(&self, outcome: Outcome) -> u64 {
-        self.outcomes[index(outcome)]
+        self.outcomes[outcome.place()]
     }
 
     /// Records read.
@@ -175,6 +218,26 @@ impl Tally {
     pub fn per_second(&self, elapsed: Duration) -> f64 {
         let seconds = elapsed.as_secs_f64();
         if seconds > 0.0 { f64::from(u32::try_from(self.calls).unwrap_or(u32::MAX)) / seconds } else { 0.0 }
+    }
+
+    /// Calls, attempts, attempts after a call's first, and answers 429.
+    #[must_use]
+    pub fn sent(&self) -> [u64; 4] {
+        [self.calls, self.attempts, self.retries, self.rate_limited]
+    }
+
+    /// How many latencies there are, what they add up to, and how many of them are no longer than each of these.
+    #[must_use]
+    pub fn latencies<const N: usize>(&self, bounds: [Duration; N]) -> (u64, Duration, [u64; N]) {
+        let micros = |bound: Duration| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+        let up_to = |bound| self.latency.count_between(0, micros(bound).min(LONGEST_MICROS));
+        (self.latency.len(), Duration::from_micros(self.latency_sum), bounds.map(up_to))
+    }
+
+    /// The latency in milliseconds that this share of all does not exceed.
+    #[must_use]
+    pub fn latency_ms(&self, share: f64) -> Option<f64> {
+        (!self.latency.is_empty()).then(|| self.quantile_ms(share))
     }
 
     fn quantile_ms(&self, quantile: f64) -> f64 {
@@ -245,10 +308,16 @@ impl Tally {
             if self.retries == 1 { "retry" } else { "retries" },
             self.rate_limited
         );
-        let mut reasons: Vec<&Reason> = self.reasons.iter().collect();
-        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.calls));
-        for Reason { outcome, code, calls, first } in reasons.into_iter().take(REASONS_TOLD) {
-            let _ = write!(out, "\n{outcome}: {calls} × {code}, the first: {first}");
+        for reason in self.reasons.by_frequency().into_iter().take(REASONS_TOLD) {
+            let Example { position, message, remedy } = &reason.first;
+            let _ = write!(
+                out,
+                "\n{}: {} × {}, the first: {position}: {message}",
+                reason.outcome, reason.calls, reason.code
+            );
+            if let Some(remedy) = remedy {
+                let _ = write!(out, "; hint: {remedy}");
+            }
         }
         out
     }
@@ -256,10 +325,6 @@ impl Tally {
 
 fn plural(n: u64, word: &str) -> String {
     if n == 1 { word.to_owned() } else { format!("{word}s") }
-}
-
-fn index(outcome: Outcome) -> usize {
-    Outcome::ALL.iter().position(|o| *o == outcome).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -282,6 +347,7 @@ mod tests {
         tally.record(Outcome::Pending);
         assert_eq!((tally.exit(), tally.settled(), tally.records_read()), (ExitCode::Stopped, 5, 5));
         tally.call(Cost {
+            outcome: Outcome::Delivered,
             attempts: 3,
             retries: 2,
             rate_limited: 1,

@@ -16,6 +16,7 @@ use super::intents::BatchIntents;
 use super::says::{Say, outcomes, says};
 use super::settlement::{entry, unkept};
 use super::task::{Invalidity, Plan, Task};
+use super::watched::Watched;
 use super::work::{Workshop, call_id, cost, needs_intent, time};
 
 /// Statuses by which an API refuses what a body says: a part of it may be welcome (RFC 9110, 15.5.1, 15.5.14, 15.5.21).
@@ -112,8 +113,13 @@ impl Workshop {
         let maybe_applied = members.iter().filter_map(plan).any(|plan| plan.maybe_applied);
         let mut ends: Vec<Settled> = Vec::with_capacity(calls.len());
         for (index, request) in calls.iter().enumerate() {
-            let settled = self.sender.send(Call { maybe_applied, ..Call::of(request) }, &mut intents).await;
+            let mut watched = Watched::new(&self.board, &mut intents);
+            let settled = self.sender.send(Call { maybe_applied, ..Call::of(request) }, &mut watched).await;
+            let times = watched.times();
             failpoint::reached("after-answer");
+            if let Some(first) = members.first() {
+                self.note_slow(first, request, &settled, times);
+            }
             let may_part = index == 0 && members.len() > 1 && bisects;
             if may_part && is_refused(&settled) {
                 self.board.tally().call(cost(&settled));

@@ -14,6 +14,7 @@ use crate::record::{Identity, Ticket as Room};
 
 use super::gather::Gathering;
 use super::lanes::{Lanes, Ticket};
+use super::meter::Meter;
 use super::progress::Progress;
 use super::task::Task;
 
@@ -289,6 +290,23 @@ impl Board {
         if let Some(outcome) = ended {
             tally.record(outcome);
         }
+    }
+
+    /// Counts the end of an attempt: with this status, or without an answer.
+    pub(super) fn attempt_ended(&self, status: Option<u16>) {
+        self.progress.meter().attempt(status);
+        // Nobody waits for anything where all goes well.
+        if status.is_none_or(|status| !(200..300).contains(&status)) {
+            self.tally().trouble(status);
+        }
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        self.progress.meter()
+    }
+
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Lets those go that waited for this call.

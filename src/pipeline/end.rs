@@ -11,7 +11,7 @@ use crate::call::{Level, Reason, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::{self, Closed, Closing, Leftovers, StoredEvent};
 use crate::outcome::Outcome;
-use crate::output::{Kept, Outputs, Written};
+use crate::output::{About, Account, Kept, Outputs, Said, Written};
 
 use super::board::Board;
 use super::read::ReadEnd;
@@ -143,10 +143,13 @@ impl End {
         stopped: Vec<Reason>,
         remembers: bool,
     ) -> Report {
-        let mut tally = std::mem::take(&mut *board.tally());
-        let untold = tally.records_read() - tally.settled();
+        // Whoever watches sees the same at the end.
+        let mut counts = board.tally();
+        let untold = counts.records_read() - counts.settled();
+        (0..untold).for_each(|_| counts.record(Outcome::Pending));
+        let tally = counts.clone();
+        drop(counts);
         if untold > 0 {
-            (0..untold).for_each(|_| tally.record(Outcome::Pending));
             // With a ledger what is pending is never told of: the next run does it.
             if !remembers {
                 let text = format!("records read and neither sent nor told of: {untold}");
@@ -161,6 +164,7 @@ impl End {
             }
         }
         Report {
+            account: Account::of(&tally, board.meter().attempts(), elapsed),
             tally,
             exit,
             elapsed,
@@ -172,10 +176,39 @@ impl End {
     }
 }
 
+impl Report {
+    /// The same, with what else its page shows.
+    pub(super) fn about(mut self, about: About, board: &Board) -> Self {
+        if let Some(gauges) = board.progress().gauges() {
+            self.account = self.account.with_pace(&gauges.pace, self.tally.began());
+            self.account.endpoint.clone_from(&gauges.endpoint);
+        }
+        self.account.about = about;
+        self.account.input_left = self.input_left;
+        let said =
+            |text: &str, hint: Option<&str>| Said { text: text.to_owned(), hint: hint.map(str::to_owned) };
+        self.account.stopped =
+            self.stopped.iter().map(|reason| said(&reason.message, reason.hint.as_deref())).collect();
+        self.say();
+        self
+    }
+
+    /// What is told besides the counts stands in the account, too.
+    fn say(&mut self) {
+        let said = |Message { text, hint }: &Message| Said { text: text.clone(), hint: hint.clone() };
+        self.account.messages = self.messages.iter().map(said).collect();
+    }
+}
+
 /// Closes the ledger, and says what of it the run has not met.
 pub(super) fn closed(closing: Closing, mut report: Report, meets_all: bool) -> Report {
     let summary = report.tally.to_json(report.elapsed, report.exit);
     let exit = report.exit.number();
+    // An account that could not be written as JSON would be none; everything else is kept all the same.
+    let closing = match serde_json::to_string(&report.account) {
+        Ok(account) => closing.with_report(account),
+        Err(_) => closing,
+    };
     // Closing waits for the ledger's thread, which a thread of the runtime must not.
     let finished = thread::scope(|scope| scope.spawn(|| closing.finish(&summary, exit)).join());
     match finished.unwrap_or(Err(ledger::Error::Closed)) {
@@ -189,6 +222,7 @@ pub(super) fn closed(closing: Closing, mut report: Report, meets_all: bool) -> R
             report.messages.push(Message { text: with_causes(&error), hint: error.hint() });
         }
     }
+    report.say();
     report
 }
 

@@ -15,6 +15,7 @@ mod lanes;
 mod letters;
 mod memory;
 mod pages;
+mod meter;
 mod plan;
 mod progress;
 mod read;
@@ -28,6 +29,7 @@ mod settlement;
 mod several;
 mod shutdown;
 mod task;
+mod watched;
 mod work;
 
 pub use again::Again;
@@ -41,7 +43,7 @@ pub use plan::{
     DiffError, Differ, Estimating, NoDiff, Plan, PlanReport, Planned, Present, Remembered, report,
     time_in_words,
 };
-pub use progress::Progress;
+pub use progress::{Progress, Snapshot};
 pub use read::Front;
 pub use reads::LookupError;
 pub use reconcile::Reconciler;

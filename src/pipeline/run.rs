@@ -15,7 +15,7 @@ use crate::call::{Level, Reason, Sender, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::{Closing, Leftovers, Policy, Recall, Scribe};
 use crate::mapping::Batching;
-use crate::output::{Outputs, Tally, Writing};
+use crate::output::{About, Account, Outputs, Sink, Tally, Writing};
 use crate::record::{Budget, Inputs};
 
 use super::board::Board;
@@ -25,7 +25,7 @@ use super::end::{End, closed};
 use super::gather::Gathering;
 use super::memory::Memory;
 use super::pages::Listing;
-use super::progress::Progress;
+use super::progress::{Depth, Gauges, Progress};
 use super::read::{CheckedHeader, Front, Reading};
 use super::reconcile::Reconciler;
 use super::settlement::Teller;
@@ -75,6 +75,8 @@ pub struct Run {
     pub canary: Option<Canary>,
     /// How answers are read, where calls are made for what they answer.
     pub listing: Option<Listing>,
+    /// What was asked for, for the report.
+    pub about: About,
 }
 
 /// Several records a call.
@@ -125,6 +127,8 @@ pub struct Report {
     pub events_lost: u64,
     /// What the user must know besides the counts.
     pub messages: Vec<Message>,
+    /// What the page about it shows besides.
+    pub account: Account,
 }
 
 /// Something that went wrong with a run rather than with a record.
@@ -154,6 +158,7 @@ impl Run {
         let started = Instant::now();
         // A replay is about some calls only, and leaves the others' doubts to the run.
         let meets_all = !matches!(self.front, Front::Letters(_));
+        self.progress.begin(self.gauges());
         let watch = tokio::spawn(shutdown::watch(self.stop.clone()));
         let gathering = self.batches.as_ref().map(|batches| Gathering::new(&batches.batching, batches.wait));
         let (board, queue) = Board::new(self.progress, gathering, self.concurrency);
@@ -234,10 +239,34 @@ impl Run {
         // Until here: the last events may take long to be written, and a signal must end that, too.
         watch.abort();
         let report = end.report(&board, started.elapsed(), self.stop.reasons(), closing.is_some());
+        let report = report.about(self.about, &board);
         Ok(match closing {
             Some(closing) => closed(closing, report, meets_all),
             None => report,
         })
+    }
+}
+
+impl Run {
+    /// What can be looked at while it goes on.
+    fn gauges(&self) -> Gauges {
+        let mut queues: Vec<(&'static str, Depth)> = Vec::new();
+        let outputs =
+            [("main", Some(&self.outputs.main)), ("dead_letters", self.outputs.dead_letters.as_ref())];
+        for (name, sink) in outputs {
+            if let Some(waiting) = sink.map(Sink::waiting) {
+                queues.push((name, Box::new(move || waiting.chunks())));
+            }
+        }
+        if let Some(queue) = self.book.as_ref().map(|book| book.scribe.queue()) {
+            queues.push(("ledger", Box::new(move || queue.messages() as u64)));
+        }
+        Gauges {
+            endpoint: self.endpoint.clone(),
+            concurrency: self.concurrency,
+            pace: self.sender.pace(),
+            queues,
+        }
     }
 }
 

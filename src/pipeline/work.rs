@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 
@@ -13,7 +14,7 @@ use crate::failpoint;
 use crate::ledger::{CallId, Entry, Scribe};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
-use crate::output::{Cost, Event, Kept, Outputs, without_secrets};
+use crate::output::{Cost, Event, Example, Kept, Outputs, SlowCall, without_secrets};
 
 use super::board::{Board, Load, Work};
 use super::budget::FailureBudget;
@@ -25,6 +26,7 @@ use super::reconcile::Reconciler;
 use super::run::{Batches, Message};
 use super::settlement::{Settlement, Teller, entry, interrupted, standing, told, unkept};
 use super::task::{Doubt, Invalidity, Plan, Task};
+use super::watched::{Times, Watched};
 
 /// What every worker of a run shares.
 pub(super) struct Workshop {
@@ -71,6 +73,7 @@ impl Workshop {
         loop {
             let next = self.queue.lock().await.recv().await;
             let Some((ticket, load)) = next else { return };
+            let in_use = self.board.meter().takes_slot();
             let settling = Settling { board: &self.board, ticket };
             match load {
                 Load::One(work) => self.one(&work).await,
@@ -85,6 +88,7 @@ impl Workshop {
                     turn.ends(is_delivered);
                 }
             }
+            drop(in_use);
             drop(settling);
         }
     }
@@ -127,8 +131,10 @@ impl Workshop {
         let scribe = self.scribe.as_ref().filter(|_| needs_intent(request, plan));
         let mut intents = Intents::new(scribe, call_id(work), plan);
         let call = Call { maybe_applied: plan.maybe_applied, ..Call::of(request) };
-        let mut settled = self.sender.send(call, &mut intents).await;
+        let mut watched = Watched::new(&self.board, &mut intents);
+        let mut settled = self.sender.send(call, &mut watched).await;
         failpoint::reached("after-answer");
+        self.note_slow(work, request, &settled, watched.times());
         // What an earlier run began counts from then.
         settled.first_attempt = plan.first_attempt.and_then(time).or(settled.first_attempt);
         let settled = self.reconciler.settle(&self.sender, request, settled).await;
@@ -222,12 +228,36 @@ impl Workshop {
     }
 
     pub(super) fn note_reason(&self, work: &Work, outcome: Outcome, error: &CallError) {
-        let position = &work.job.subject.position;
         let first = || {
             let said = without_secrets(work.task.request(), &error.message);
-            printable(&format!("{} line {}: {said}", position.source, position.line))
+            // What can be done stands behind what happened, in the messages that are ours.
+            let (message, remedy) = match said.split_once("; hint: ") {
+                Some((message, remedy)) => (message, Some(remedy)),
+                None => (&*said, None),
+            };
+            Example { position: position(work), message: printable(message), remedy: remedy.map(printable) }
         };
         self.board.tally().reason(outcome, &error.code, first);
+    }
+
+    /// Remembers a call that took longer than most.
+    pub(super) fn note_slow(&self, work: &Work, request: &Request, settled: &Settled, times: Times) {
+        if settled.attempts == 0 || !self.board.meter().is_slow(times.all) {
+            return;
+        }
+        // What stands behind it may be signed, or hold what a record says.
+        let path = request.url.split(['?', '#']).next().unwrap_or_default();
+        let call = SlowCall {
+            took_ms: milliseconds(times.all),
+            last_ms: milliseconds(times.last),
+            attempts: settled.attempts,
+            outcome: settled.outcome,
+            status: settled.response.as_ref().map(|response| response.status),
+            position: position(work),
+            request: printable(&format!("{} {path}", request.method)),
+        };
+        let least = self.board.tally().slow(call);
+        self.board.meter().slow_is(least);
     }
 
     pub(super) async fn hand_over(&self, work: &Work, end: &Settlement<'_>, kept: Option<&Kept>) {
@@ -260,11 +290,22 @@ pub(super) fn needs_intent(request: &Request, plan: &Plan) -> bool {
 /// What a call cost.
 pub(super) fn cost(settled: &Settled) -> Cost {
     Cost {
+        outcome: settled.outcome,
         attempts: settled.attempts,
         retries: settled.retries,
         rate_limited: settled.rate_limited,
         latency: settled.response.as_ref().map(|response| response.latency),
     }
+}
+
+/// Where its record stands, for people.
+fn position(work: &Work) -> String {
+    let position = &work.job.subject.position;
+    printable(&format!("{} line {}", position.source, position.line))
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e4).round() / 10.0
 }
 
 /// A time as the ledger keeps it.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
 use super::super::unemitted::Unemitted;
-use super::super::{Change, Store, connect, scribe, sqlite::SqliteStore};
+use super::super::{Change, Ending, Store, connect, scribe, sqlite::SqliteStore};
 use super::*;
 
 /// What a store was asked to write, group by group.
@@ -30,7 +30,7 @@ impl Store for Stumbling {
         Ok(())
     }
 
-    fn end(self: Box<Self>, _: &str, _: u8) -> Result<Closed, Error> {
+    fn end(self: Box<Self>, _: &Ending) -> Result<Closed, Error> {
         Ok(Closed { open_intents: 0, unknown: 0, unemitted: 0 })
     }
 }

@@ -185,3 +185,29 @@ fn what_is_no_ledger_is_not_looked_at() {
     let folder = Inspection::open(place.folder.path()).unwrap_err();
     assert!(matches!(folder, Error::Open { .. }), "{folder:?}");
 }
+
+#[test]
+fn a_past_run_is_found_by_its_number_with_its_report_where_it_has_one() {
+    let place = Place::new();
+    let (_, closing) = place.run();
+    closing.with_report("{\"version\":1}".to_owned()).finish(&json!({"read": 5}), 1).unwrap();
+    // Cut off.
+    drop(place.run());
+    let inspection = || Inspection::open(&place.path()).unwrap();
+    let found =
+        |number| inspection().run(number).unwrap().map(|past| (past.number, past.run.exit, past.report));
+    assert_eq!(found(None), Some((2, None, None)));
+    assert_eq!(found(Some(2)), found(None));
+    assert_eq!(found(Some(1)), Some((1, Some(1), Some("{\"version\":1}".to_owned()))));
+    assert_eq!((found(Some(0)), found(Some(3)), found(Some(u64::MAX))), (None, None, None));
+    // A file that a version without reports has written is only read, and stays as it is.
+    let file = Connection::open(place.path()).unwrap();
+    file.execute_batch("ALTER TABLE runs DROP COLUMN report; PRAGMA user_version = 1").unwrap();
+    drop(file);
+    assert_eq!(found(Some(1)), Some((1, Some(1), None)));
+    let version: i64 = Connection::open(place.path())
+        .unwrap()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 1);
+}

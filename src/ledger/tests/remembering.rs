@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::super::{Change, Store, connect, sqlite::SqliteStore};
+use super::super::{Change, Ending, Store, connect, sqlite::SqliteStore};
 use super::*;
 
 #[tokio::test]
@@ -161,7 +161,8 @@ proptest! {
             prop_assert_eq!(&recall.known(identity).unwrap().calls, &expected);
         }
         let open = model.values().filter(|known| known.intent.is_some()).count();
-        prop_assert_eq!(Box::new(store).end("{}", 0).unwrap().open_intents, open as u64);
+        let ending = Ending { summary: "{}".to_owned(), exit: 0, report: None };
+        prop_assert_eq!(Box::new(store).end(&ending).unwrap().open_intents, open as u64);
     }
 }
 

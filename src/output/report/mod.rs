@@ -1,0 +1,8 @@
+//! The report of a run: what it shows, and the page it is shown on.
+//!
+//! `account` is what is kept of a run; everything else makes a page of it. Whatever comes from records or answers is
+//! escaped where the page is written, all of it and by construction.
+
+mod account;
+
+pub use account::{About, Account, AccountError, Point, Said, Setting, Waits};
