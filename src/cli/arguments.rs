@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::pipeline::FailureBudget;
 
 use super::batch::BatchArguments;
+use super::watch::WatchArguments;
 
 /// What to call: an endpoint template, or a URL.
 #[derive(Debug, Args)]
@@ -248,6 +249,8 @@ pub(super) struct OutputArguments {
     /// The counts, to FILE [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_SUMMARY_JSON", hide_env = true)]
     pub(super) summary_json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) watch: WatchArguments,
     /// Show credentials and signed URLs that requests and answers hold, on the main output only
     #[arg(long, env = "ROOMPIPE_SHOW_SENSITIVE", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) show_sensitive: bool,

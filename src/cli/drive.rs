@@ -6,19 +6,22 @@ use std::path::PathBuf;
 
 use crate::exit::ExitCode;
 use crate::outcome::Outcome;
+use crate::output;
 use crate::pipeline::{Report, Run};
 
 use super::arguments::LooksArguments;
 use super::emulator::{Bound, Embedded};
 use super::failure::Failure;
-use super::outputs::Summary;
+use super::outputs::AtEnd;
 use super::preview::quoted;
+use super::watch::Watchers;
 use super::{log, progress};
 
 /// A run, ready to go.
 pub(super) struct Prepared {
     pub(super) run: Run,
-    pub(super) summary: Option<Summary>,
+    pub(super) at_end: AtEnd,
+    pub(super) watchers: Watchers,
     /// The embedded emulator, which begins to serve with the run.
     pub(super) bound: Option<Bound>,
     pub(super) journal: Option<PathBuf>,
@@ -42,13 +45,15 @@ pub(super) enum GoesOn {
 impl Prepared {
     /// Runs to the end.
     pub(super) fn drive(self, looks: &LooksArguments) -> Result<ExitCode, Failure> {
-        let Self { run, summary, bound, journal, events_on_stdout, goes_on } = self;
+        let Self { mut run, at_end, watchers, bound, journal, events_on_stdout, goes_on } = self;
+        run.about.command = command_line(goes_on == GoesOn::Ledger);
         let embedded = bound.map(|bound| bound.serve(journal)).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::io(format!("cannot start the async runtime: {error}")))?;
         let shown = progress::show(looks, events_on_stdout, run.progress.clone());
+        let watching = watchers.watch(&run.progress)?;
         let report = runtime.block_on(run.go());
         drop(shown);
         // A connection that nobody waits for any more must not hold up the end.
@@ -59,12 +64,16 @@ impl Prepared {
             log::problem(&failure.message, failure.hint.as_deref());
             report.exit = report.exit.worst(failure.exit);
         }
-        tell(&report, summary, goes_on)
+        if let Err(failure) = watching.finish(report.exit.number()) {
+            log::problem(&failure.message, failure.hint.as_deref());
+            report.exit = report.exit.worst(failure.exit);
+        }
+        tell(&report, at_end, goes_on)
     }
 }
 
 /// Says on stderr, and in `--summary-json`, what came of the run.
-fn tell(report: &Report, summary: Option<Summary>, goes_on: GoesOn) -> Result<ExitCode, Failure> {
+fn tell(report: &Report, at_end: AtEnd, goes_on: GoesOn) -> Result<ExitCode, Failure> {
     for message in &report.messages {
         log::problem(&message.text, message.hint.as_deref());
     }
@@ -77,8 +86,11 @@ fn tell(report: &Report, summary: Option<Summary>, goes_on: GoesOn) -> Result<Ex
     }
     let counts = report.tally.to_json(report.elapsed, report.exit);
     log::summary(&report.tally.to_text(report.elapsed), &counts);
-    if let Some(summary) = summary {
-        summary.write(&counts)?;
+    if let Some(summary) = at_end.summary {
+        summary.write(&counts.to_string())?;
+    }
+    if let Some(page) = at_end.report {
+        page.write(&output::page(&counts, &report.account))?;
     }
     Ok(report.exit)
 }
@@ -88,10 +100,7 @@ fn how_it_goes_on(report: &Report, goes_on: GoesOn) -> String {
     let pending = report.tally.of(Outcome::Pending);
     let read = report.tally.records_read();
     let remembers = goes_on == GoesOn::Ledger;
-    // What was asked for this once must not be asked for again by somebody who only wants to go on.
-    let once = |word: &String| remembers && ["--overwrite", "--resend-unknown"].contains(&word.as_str());
-    let words = std::env::args().filter(|word| !once(word));
-    let command = words.map(|word| quoted(&without_password(&word))).collect::<Vec<_>>().join(" ");
+    let command = command_line(remembers);
     if remembers {
         return format!(
             "{pending} of {read} records read were not sent; the input behind them may hold more. The same command with \
@@ -120,8 +129,17 @@ fn how_it_goes_on(report: &Report, goes_on: GoesOn) -> String {
     )
 }
 
+/// The command line that goes on, to be pasted.
+fn command_line(remembers: bool) -> String {
+    // What was asked for this once must not be asked for again by somebody who only wants to go on.
+    let once = |word: &String| remembers && ["--overwrite", "--resend-unknown"].contains(&word.as_str());
+    let words =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).filter(|word| !once(word));
+    words.map(|word| quoted(&without_password(&word))).collect::<Vec<_>>().join(" ")
+}
+
 /// A word of the command line without user name and password of a URL in it.
-fn without_password(word: &str) -> String {
+pub(super) fn without_password(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..end].rfind('@') {

@@ -3,6 +3,7 @@
 //! It is the only layer that knows arguments, environment variables and the terminal. What was typed is turned into
 //! checked settings here (`setup`), once; below, nothing fails for a reason that was known before the first record.
 
+mod about;
 mod arguments;
 mod batch;
 mod book;
@@ -33,6 +34,7 @@ mod shell;
 mod test;
 mod token;
 mod trial;
+mod watch;
 mod wire;
 
 use std::ffi::OsString;
@@ -43,6 +45,7 @@ use crate::exit::ExitCode;
 
 use arguments::LooksArguments;
 use destination::Destination;
+use watch::WatchArguments;
 
 pub use failure::Failure;
 
@@ -133,6 +136,22 @@ impl Command {
             _ => {}
         }
     }
+
+    /// Keeps what was asked for, for the report of a run.
+    fn note(&mut self, command: &clap::Command, matches: &ArgMatches, destination: Option<&Destination>) {
+        let (Some((name, matches)), Some(watch)) = (matches.subcommand(), self.watch()) else { return };
+        if let Some(command) = command.find_subcommand(name) {
+            watch.about = about::about(command, matches, destination);
+        }
+    }
+
+    fn watch(&mut self) -> Option<&mut WatchArguments> {
+        match self {
+            Self::Run(arguments) => Some(&mut arguments.output.watch),
+            Self::Replay(arguments) => Some(&mut arguments.output.watch),
+            _ => None,
+        }
+    }
 }
 
 /// jq programs recurse over the values they make, and a thread's usual stack is soon used up. Only what is touched takes
@@ -184,6 +203,7 @@ fn run_command() -> ExitCode {
     if let Some(destination) = &destination {
         cli.command.take(destination);
     }
+    cli.command.note(&command, &matches, destination.as_ref());
     let result = match cli.command {
         Command::Run(arguments) => run::run(*arguments),
         Command::Preview(arguments) => preview::run(*arguments),

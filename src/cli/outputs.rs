@@ -26,6 +26,10 @@ pub(super) struct Opened {
     main: Main,
     dead_letters: Option<(PathBuf, Claim)>,
     summary: Option<(PathBuf, Claim)>,
+    report: Option<(PathBuf, Claim)>,
+    /// Files that must be no other ones of the run. Held until all are open: a new file that goes again may leave its
+    /// identity to the next.
+    written_by_others: Vec<Claim>,
     emit: Emit,
     show_sensitive: bool,
     raw_kept: usize,
@@ -40,11 +44,20 @@ enum Main {
 pub(super) struct Ready {
     pub(super) outputs: Outputs,
     pub(super) writings: Vec<(String, Writing)>,
-    pub(super) summary: Option<Summary>,
+    pub(super) at_end: AtEnd,
 }
 
-/// The file of `--summary-json`.
-pub(super) struct Summary {
+/// What is written once the run is over.
+#[derive(Default)]
+pub(super) struct AtEnd {
+    /// `--summary-json`.
+    pub(super) summary: Option<Replaced>,
+    /// `--report`.
+    pub(super) report: Option<Replaced>,
+}
+
+/// A file whose old content is gone.
+pub(super) struct Replaced {
     path: PathBuf,
     file: File,
 }
@@ -83,7 +96,10 @@ impl Opened {
         let file = optional(output, mode)?;
         let dead_letters = optional(given.dead_letters.as_ref(), mode)?;
         let summary = optional(given.summary_json.as_ref(), FileMode::Replace)?;
-        optional(journal.map(Path::to_owned).as_ref(), FileMode::Replace)?;
+        let report = optional(given.watch.report.as_ref(), FileMode::Replace)?;
+        let metrics = optional(given.watch.metrics_textfile.as_ref(), FileMode::Replace)?;
+        let journal = optional(journal.map(Path::to_owned).as_ref(), FileMode::Replace)?;
+        let written_by_others = [journal, metrics].into_iter().flatten().map(|(_, claim)| claim).collect();
         let main = match file {
             Some((path, claim)) => Main::File(path, claim),
             None => {
@@ -93,7 +109,18 @@ impl Opened {
             }
         };
         let show_sensitive = given.show_sensitive;
-        Ok(Self { claims, new_ledger, main, dead_letters, summary, emit, show_sensitive, raw_kept })
+        Ok(Self {
+            claims,
+            new_ledger,
+            main,
+            dead_letters,
+            summary,
+            report,
+            written_by_others,
+            emit,
+            show_sensitive,
+            raw_kept,
+        })
     }
 
     /// Makes the files ready and starts the writers; the ledger is open by now.
@@ -111,9 +138,10 @@ impl Opened {
             None => None,
         };
         let fallback = writers.start("stderr".to_owned(), Box::new(log::Stderr))?;
-        let summary = match self.summary {
-            Some((path, claim)) => Some(Summary { path, file: claim.begin().map_err(refused)? }),
-            None => None,
+        drop(self.written_by_others);
+        let at_end = AtEnd {
+            summary: self.summary.map(Replaced::begin).transpose()?,
+            report: self.report.map(Replaced::begin).transpose()?,
         };
         let outputs = Outputs {
             main,
@@ -123,17 +151,21 @@ impl Opened {
             show_sensitive: self.show_sensitive,
             raw_kept: self.raw_kept,
         };
-        Ok(Ready { outputs, writings: writers.writings, summary })
+        Ok(Ready { outputs, writings: writers.writings, at_end })
     }
 }
 
-impl Summary {
-    /// Writes the counts.
-    pub(super) fn write(mut self, counts: &serde_json::Value) -> Result<(), Failure> {
+impl Replaced {
+    fn begin((path, claim): (PathBuf, Claim)) -> Result<Self, Failure> {
+        Ok(Self { path, file: claim.begin().map_err(refused)? })
+    }
+
+    /// Writes all of it.
+    pub(super) fn write(mut self, text: &str) -> Result<(), Failure> {
         self.file
             .rewind()
             .or(Ok(()))
-            .and_then(|()| writeln!(self.file, "{counts}"))
+            .and_then(|()| writeln!(self.file, "{text}"))
             .map_err(|error| Failure::io(format!("cannot write `{}`: {error}", self.path.display())))
     }
 }

@@ -26,7 +26,7 @@ use super::destination::Destination;
 use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
-use super::outputs::{Opened, Summary};
+use super::outputs::{AtEnd, Opened};
 use super::wire::{Authority, GivenHeader, Wire};
 use super::{book, canary, credential, log, setup, wire};
 
@@ -65,7 +65,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     delivery: DeliveryArguments,
     #[command(flatten)]
-    output: OutputArguments,
+    pub(super) output: OutputArguments,
     #[command(flatten)]
     looks: LooksArguments,
 }
@@ -106,10 +106,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     log::start(&arguments.looks);
     let (given, looks) = settle(arguments)?;
     let bound = if given.call.target.emulator { Some(Bound::new()?) } else { None };
-    let (run, summary) = prepare(&given, bound.as_ref())?;
+    let watchers = given.output.watch.bind()?;
+    let (run, at_end) = prepare(&given, bound.as_ref())?;
     let prepared = Prepared {
         run,
-        summary,
+        at_end,
+        watchers,
         bound,
         journal: given.call.target.emulator_journal,
         events_on_stdout: given.output.output.is_none(),
@@ -270,7 +272,7 @@ impl Aim {
 }
 
 /// Checks and opens everything; nothing is sent, and no file is changed before the last thing is found right.
-fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>), Failure> {
+fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Failure> {
     let base_url = match bound {
         Some(bound) => format!("http://{}/v2", bound.address),
         None => setup::base_url(given.call.target.base_url.as_deref()),
@@ -322,7 +324,7 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>
         batches,
         canary: given.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
         listing: None,
-        about: Default::default(),
+        about: given.output.watch.about.clone(),
     };
-    Ok((run, ready.summary))
+    Ok((run, ready.at_end))
 }

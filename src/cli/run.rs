@@ -10,7 +10,7 @@ use super::arguments::{CallArguments, DeliveryArguments, LedgerArguments, LooksA
 use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
-use super::outputs::{Opened, Summary};
+use super::outputs::{AtEnd, Opened};
 use super::{book, canary, log, setup, wire};
 
 /// What `run` takes.
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     ledger: LedgerArguments,
     #[command(flatten)]
-    output: OutputArguments,
+    pub(super) output: OutputArguments,
     #[command(flatten)]
     looks: LooksArguments,
 }
@@ -36,10 +36,12 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     arguments.output.settle()?;
     arguments.ledger.settle(&mut arguments.call, &mut arguments.output)?;
     let bound = if arguments.call.target.emulator { Some(Bound::new()?) } else { None };
-    let (run, summary) = prepare(&arguments, bound.as_ref())?;
+    let watchers = arguments.output.watch.bind()?;
+    let (run, at_end) = prepare(&arguments, bound.as_ref())?;
     let prepared = Prepared {
         run,
-        summary,
+        at_end,
+        watchers,
         bound,
         journal: arguments.call.target.emulator_journal,
         events_on_stdout: arguments.output.output.is_none(),
@@ -49,7 +51,7 @@ pub(super) fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Checks and opens everything; nothing is sent, and no file is changed before the last thing is found right.
-fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<Summary>), Failure> {
+fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, AtEnd), Failure> {
     let base_url = match bound {
         Some(bound) => format!("http://{}/v2", bound.address),
         None => setup::base_url(arguments.call.target.base_url.as_deref()),
@@ -105,7 +107,7 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, Option<
         batches,
         canary: arguments.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
         listing: None,
-        about: Default::default(),
+        about: arguments.output.watch.about.clone(),
     };
-    Ok((run, ready.summary))
+    Ok((run, ready.at_end))
 }

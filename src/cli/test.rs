@@ -114,6 +114,9 @@ fn note_ignored(arguments: &Arguments) {
         ("--output", output.output.is_some()),
         ("--dead-letters", output.dead_letters.is_some()),
         ("--summary-json", output.summary_json.is_some()),
+        ("--report", output.watch.report.is_some()),
+        ("--metrics", output.watch.metrics.is_some()),
+        ("--metrics-textfile", output.watch.metrics_textfile.is_some()),
     ];
     let given: Vec<&str> = files.iter().filter(|(_, given)| *given).map(|(option, _)| *option).collect();
     if !given.is_empty() {

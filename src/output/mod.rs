@@ -25,7 +25,7 @@ pub use file::{Claim, Claims, FileError, FileMode};
 pub use latencies::Latencies;
 pub use letter::{Letter, LetterRecord, LetterRequest};
 pub use reasons::{Example, Reason, Reasons};
-pub use report::{About, Account, AccountError, Point, Said, Setting, Waits};
+pub use report::{About, Account, AccountError, CutOff, Point, Said, Setting, Waits, page, page_of_cut_off};
 pub use selection::{Selection, SelectionError};
 pub use sink::{Mark, OnAccepted, OnFailure, Sink, Waiting, Writing, Written};
 pub use slowest::{SlowCall, Slowest};

@@ -23,6 +23,7 @@ use clap::{ArgMatches, Args, Command, Subcommand};
 use serde_json::Value;
 
 use crate::exit::ExitCode;
+use crate::output::Setting as Told;
 use crate::template::Defect;
 
 use super::arguments::{CallArguments, ManualArguments, MappingArguments};
@@ -172,6 +173,33 @@ impl Destination {
             Some(_) => command.mut_subcommand(name, |sub| self.defaults(sub)),
             None => command,
         })
+    }
+
+    /// True where the file says something about this option, by the parser's name for it.
+    pub(super) fn sets(&self, id: &str) -> bool {
+        self.settings.iter().any(|setting| setting.id == id)
+    }
+
+    /// What else a report tells of it: names, never values, which may come from the environment.
+    pub(super) fn told(&self) -> Vec<Told> {
+        let names = |name: &str, names: Vec<&str>| Told {
+            name: name.to_owned(),
+            value: format!("{} (not shown)", names.join(", ")),
+            from: Some("destination file".to_owned()),
+        };
+        let endpoint = self
+            .endpoint
+            .iter()
+            .map(|endpoint| Told { value: endpoint.clone(), ..names("endpoint", Vec::new()) });
+        let tables = [
+            names("[map]", self.map.iter().map(|(target, _)| target.as_str()).collect()),
+            names("[set]", self.set.iter().map(|(target, _)| target.as_str()).collect()),
+            names("[headers]", self.headers.iter().map(|header| header.name.as_str()).collect()),
+        ];
+        let full = [!self.map.is_empty(), !self.set.is_empty(), !self.headers.is_empty()];
+        endpoint
+            .chain(tables.into_iter().zip(full).filter(|(_, full)| *full).map(|(table, _)| table))
+            .collect()
     }
 
     fn defaults(&self, command: Command) -> Command {

@@ -4,5 +4,14 @@
 //! escaped where the page is written, all of it and by construction.
 
 mod account;
+mod advice;
+mod chart;
+mod counts;
+mod figures;
+mod page;
+mod parts;
 
 pub use account::{About, Account, AccountError, Point, Said, Setting, Waits};
+pub use page::{CutOff, page, page_of_cut_off};
+
+use counts::Counts;

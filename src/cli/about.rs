@@ -1,0 +1,90 @@
+//! What a run was asked for, as its report tells it: options by name, with where each value comes from.
+//!
+//! No secret is among them. Secrets never travel as flags, so what was typed is shown (without passwords in URLs, and of
+//! headers only names); what comes from the environment or a destination file may hold one, and is shown only where it
+//! is a number, a word out of a list, a switch, a path, or something that is never sent.
+
+use std::any::TypeId;
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+
+use crate::output::{About, Setting};
+
+use super::destination::Destination;
+use super::drive::without_password;
+
+/// Texts that are never sent, wherever they come from.
+const NEVER_SENT: [&str; 6] = ["rate", "max_failures", "credential", "key", "metrics", "base_url"];
+
+/// What is no setting: it is told elsewhere, or of no interest afterwards.
+const ELSEWHERE: [&str; 8] =
+    ["help", "help_all", "progress", "log_format", "verbose", "quiet", "report", "metrics_textfile"];
+
+/// What stands in place of a value.
+const NOT_SHOWN: &str = "(not shown)";
+
+/// What these arguments of a command ask for; `command` is its definition.
+pub(super) fn about(command: &Command, matches: &ArgMatches, destination: Option<&Destination>) -> About {
+    let text = |id: &str| -> Option<String> {
+        matches.try_get_one::<PathBuf>(id).ok().flatten().map(|path| path.display().to_string())
+    };
+    About {
+        command: String::new(),
+        is_replay: command.get_name() == "replay",
+        ledger: text("ledger"),
+        dead_letters: text("dead_letters"),
+        settings: command
+            .get_arguments()
+            .filter(|option| !ELSEWHERE.contains(&option.get_id().as_str()))
+            .filter_map(|option| setting(option, matches, destination))
+            .chain(destination.into_iter().flat_map(Destination::told))
+            .collect(),
+    }
+}
+
+fn setting(option: &Arg, matches: &ArgMatches, destination: Option<&Destination>) -> Option<Setting> {
+    let id = option.get_id().as_str();
+    let from = match matches.value_source(id)? {
+        ValueSource::CommandLine => Some("command line"),
+        ValueSource::EnvVariable => Some("environment"),
+        _ if destination.is_some_and(|destination| destination.sets(id)) => Some("destination file"),
+        _ => None,
+    };
+    let values: Vec<String> = match option.get_action().takes_values() {
+        true => matches.get_raw(id)?.map(|value| value.to_string_lossy().into_owned()).collect(),
+        false => matches
+            .try_get_one::<bool>(id)
+            .ok()?
+            .filter(|on| **on)
+            .map(|_| "yes".to_owned())
+            .into_iter()
+            .collect(),
+    };
+    if values.is_empty() {
+        return None;
+    }
+    let is_typed = from == Some("command line");
+    let value = match id {
+        "headers" => NOT_SHOWN.to_owned(),
+        "header" if is_typed => {
+            let names = values.iter().map(|header| header.split(':').next().unwrap_or_default().trim());
+            format!("{} {NOT_SHOWN}", names.collect::<Vec<_>>().join(", "))
+        }
+        _ if is_typed || from.is_none() || may_be_told(option) => {
+            values.iter().map(|value| without_password(value)).collect::<Vec<_>>().join(", ")
+        }
+        _ => NOT_SHOWN.to_owned(),
+    };
+    let name = match option.get_long() {
+        Some(long) => format!("--{long}"),
+        None => "arguments".to_owned(),
+    };
+    Some(Setting { name, value, from: from.map(str::to_owned) })
+}
+
+fn may_be_told(option: &Arg) -> bool {
+    let text = option.get_value_parser().type_id() == TypeId::of::<String>();
+    !text || !option.get_possible_values().is_empty() || NEVER_SENT.contains(&option.get_id().as_str())
+}
