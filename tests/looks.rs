@@ -162,6 +162,9 @@ fn refusals() -> BTreeMap<&'static str, (&'static str, &'static str, &'static st
         ("--emit", "xml", "xml", ""),
         ("--dead-letters", "nowhere/x", "nowhere/x", ""),
         ("--summary-json", "nowhere/x", "nowhere/x", ""),
+        ("--report", "nowhere/x", "nowhere/x", ""),
+        ("--metrics", "x", "--metrics", ""),
+        ("--metrics-textfile", "x.txt", "--metrics-textfile", ""),
         ("--progress", "x", "--progress", ""),
         ("--log-format", "x", "--log-format", ""),
     ];

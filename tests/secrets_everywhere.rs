@@ -88,7 +88,11 @@ fn whatever_a_server_repeats_nothing_is_quoted() {
         ] {
             let server = Server::start(echo);
             let program = Program::new("run").env("ROOMPIPE_BASE_URL", &format!("{}/v2", server.origin()));
-            let ran = way(program).line(words).line("--dead-letters dead.jsonl").stdin(records()).run();
+            let ran = way(program)
+                .line(words)
+                .line("--dead-letters dead.jsonl --report run.html --metrics-textfile run.prom")
+                .stdin(records())
+                .run();
             let received = server.received();
             assert!(received.len() >= 6, "{words}: {}", ran.stderr);
             holds_nothing(&ran, &received);
@@ -145,7 +149,16 @@ fn a_proxy_is_told_its_password_and_nobody_else() {
     for words in ["create-room -vvv", "create-room -vvv --log-format json --emit body"] {
         let ran = Program::against("http://127.0.0.1:9/v2")
             .line(words)
-            .args(["--proxy", &address, "--max-attempts", "2", "--dead-letters", "dead.jsonl"])
+            .args([
+                "--proxy",
+                &address,
+                "--max-attempts",
+                "2",
+                "--dead-letters",
+                "dead.jsonl",
+                "--report",
+                "run.html",
+            ])
             .stdin(jsonl((0..6).map(|n| json!({"name": format!("room-{n}")}))))
             .run();
         holds_nothing(&ran, &proxy.received());

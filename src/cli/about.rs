@@ -32,6 +32,7 @@ pub(super) fn about(command: &Command, matches: &ArgMatches, destination: Option
     };
     About {
         command: String::new(),
+        aim: aim(matches),
         is_replay: command.get_name() == "replay",
         ledger: text("ledger"),
         dead_letters: text("dead_letters"),
@@ -42,6 +43,16 @@ pub(super) fn about(command: &Command, matches: &ArgMatches, destination: Option
             .chain(destination.into_iter().flat_map(Destination::told))
             .collect(),
     }
+}
+
+/// The endpoint or destination file that was named.
+fn aim(matches: &ArgMatches) -> Option<String> {
+    if matches.try_get_one::<String>("url").ok().flatten().is_some() {
+        return None;
+    }
+    let first =
+        matches.try_get_many::<String>("positionals").ok().flatten().and_then(|mut words| words.next());
+    first.or_else(|| matches.try_get_one::<String>("endpoint").ok().flatten()).cloned()
 }
 
 fn setting(option: &Arg, matches: &ArgMatches, destination: Option<&Destination>) -> Option<Setting> {

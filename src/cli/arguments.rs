@@ -259,7 +259,7 @@ pub(super) struct OutputArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Looks")]
 pub(super) struct LooksArguments {
-    /// Show a progress bar on stderr: auto (on a terminal), always, never
+    /// Progress on stderr: a bar on a terminal, else a line every 30 s; auto, always, never
     #[arg(long, value_enum, default_value_t = ProgressWhen::Auto, hide_possible_values = true, env = "ROOMPIPE_PROGRESS", hide_env = true, hide_short_help = true)]
     pub(super) progress: ProgressWhen,
     /// Form of messages on stderr

@@ -116,7 +116,7 @@ fn position(text: &str) -> Result<Identity, String> {
 }
 
 /// A ledger that cannot be opened is a matter of configuration; one that cannot be read or written is not.
-fn refused(error: &Error) -> Failure {
+pub(super) fn refused(error: &Error) -> Failure {
     let failure = book::refused(error);
     match error {
         Error::Sqlite { .. } => Failure { exit: ExitCode::Io, ..failure },

@@ -27,6 +27,7 @@ mod plan;
 mod preview;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod sample;
 mod setup;
@@ -112,6 +113,8 @@ enum Command {
     Endpoints(endpoints::Arguments),
     /// What a ledger knows, and what it is to forget.
     Ledger(ledger::Arguments),
+    /// A past run as one HTML page.
+    Report(report::Arguments),
     /// Store access keys and secrets under names, for --credential.
     Credential(credential::Arguments),
     /// Mint tokens, or look into one.
@@ -214,6 +217,7 @@ fn run_command() -> ExitCode {
         Command::Destination(arguments) => destination::run(&arguments, run_of(&command)),
         Command::Endpoints(arguments) => endpoints::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Credential(arguments) => credential::run(arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Emulator(arguments) => emulator::run(&arguments),

@@ -171,7 +171,7 @@ impl Replaced {
 }
 
 /// True for the files that a ledger keeps beside itself, be they there or not.
-fn is_beside(ledger: &Path, path: &Path) -> bool {
+pub(super) fn is_beside(ledger: &Path, path: &Path) -> bool {
     let (ledger, path) = (real(ledger).into_os_string(), real(path));
     ["-lock", "-wal", "-shm", "-journal"].into_iter().any(|end| {
         let mut beside = ledger.clone();
@@ -187,7 +187,7 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
-fn of_ledger(path: &Path) -> Failure {
+pub(super) fn of_ledger(path: &Path) -> Failure {
     Failure::configuration(format!("output file `{}` belongs to the ledger", path.display()))
         .hint("name another file")
 }

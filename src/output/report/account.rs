@@ -59,6 +59,8 @@ pub struct Account {
 pub struct About {
     /// The command line that goes on with it, fit to be shown.
     pub command: String,
+    /// What is called, as an argument of another command: an endpoint, or a destination file. Nothing where it was a URL.
+    pub aim: Option<String>,
     /// It replays dead letters.
     pub is_replay: bool,
     /// The file of the ledger.

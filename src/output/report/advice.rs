@@ -80,13 +80,10 @@ pub(super) fn steps(counts: &Counts, account: &Account) -> Vec<Step> {
     }
     let mend = counts.of(Outcome::Rejected) + counts.of(Outcome::Invalid);
     if mend > 0 {
+        let what = counted(mend, "record", "records");
         step(
-            format!(
-                "Mend {} (the groups below say what is wrong){}",
-                counted(mend, "record", "records"),
-                where_kept(about)
-            ),
-            replay(about, mend > 0),
+            format!("Mend {what} (the groups below say what is wrong){}", where_kept(about)),
+            replay(about, true),
         );
     }
     let failed = counts.of(Outcome::Failed);
@@ -126,17 +123,33 @@ fn goes_on(counts: &Counts, about: &About) -> String {
 
 fn where_kept(about: &About) -> String {
     match &about.dead_letters {
-        Some(file) => format!(" in `{file}`, then send them again:"),
+        Some(file) => match maps_by_flag(about) {
+            true => format!(" in `{file}`, then send them again, with the mapping options of this run:"),
+            false => format!(" in `{file}`, then send them again:"),
+        },
         None => ", then give them to the same command again.".to_owned(),
     }
 }
 
 fn replay(about: &About, maps_afresh: bool) -> Option<String> {
     let file = quoted(about.dead_letters.as_ref()?);
-    let endpoint = if maps_afresh { " ENDPOINT" } else { "" };
+    let endpoint = match &about.aim {
+        _ if !maps_afresh => String::new(),
+        Some(aim) => format!(" {}", quoted(aim)),
+        None => " --url URL".to_owned(),
+    };
     let ledger =
         about.ledger.as_ref().map(|ledger| format!(" --ledger {}", quoted(ledger))).unwrap_or_default();
     Some(format!("roompipe replay {file}{endpoint}{ledger}"))
+}
+
+/// Whether how records become calls was said on the command line alone.
+fn maps_by_flag(about: &About) -> bool {
+    const MAPS: [&str; 7] =
+        ["--map", "--set", "--exclude", "--body", "--pass-unknown", "--strict", "--empty"];
+    about.settings.iter().any(|setting| {
+        MAPS.contains(&setting.name.as_str()) && setting.from.as_deref() == Some("command line")
+    })
 }
 
 /// A word for a shell.
@@ -192,6 +205,7 @@ mod tests {
         let mut account =
             Account::of(&crate::output::Tally::default(), Vec::new(), std::time::Duration::ZERO);
         account.about.command = "roompipe run x".to_owned();
+        account.about.aim = Some("create-room".to_owned());
         account.about.ledger = ledger.map(str::to_owned);
         account.about.dead_letters = dead_letters.map(str::to_owned);
         account
@@ -213,7 +227,7 @@ mod tests {
         );
         assert_eq!(
             told(&some, &account(Some("a b.ledger"), Some("dead.jsonl"))),
-            ["roompipe replay dead.jsonl ENDPOINT --ledger 'a b.ledger'"]
+            ["roompipe replay dead.jsonl create-room --ledger 'a b.ledger'"]
         );
         assert_eq!(steps(&some, &account(None, None)).len(), 2, "and that dead letters would help");
         let stopped = counts(75, &[("pending", 1), ("unknown", 1), ("failed", 1)]);

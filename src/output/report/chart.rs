@@ -79,10 +79,10 @@ pub(super) fn bars(label: &str, times: &Times<'_>, stacks: &[Stack]) -> Markup {
         label,
         (times.places(), &y, &times.axis()),
         &html! {
-            @for (colour, path) in paths {
-                path d=(path) fill={ "var(--" (colour) ")" } shape-rendering="crispEdges" {}
-            }
-            (times.shading())
+        (times.shading())
+        @for (colour, path) in paths {
+            path d=(path) fill={ "var(--" (colour) ")" } shape-rendering="crispEdges" {}
+        }
         },
     )
 }
@@ -90,10 +90,10 @@ pub(super) fn bars(label: &str, times: &Times<'_>, stacks: &[Stack]) -> Markup {
 /// Lines of milliseconds over time, on a scale of powers.
 pub(super) fn lines(label: &str, times: &Times<'_>, lines: &[Line]) -> Markup {
     let all = || lines.iter().flat_map(|line| line.heights.iter().flatten().copied());
-    let steps = figures::powers(all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-    let scale = Powers::new(&steps);
+    let (low, high, steps) = figures::powers(all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    let scale = Powers::new(low, high);
     let y: Vec<(f64, String)> =
-        steps.iter().map(|step| (100.0 - scale.of(*step), figures::milliseconds(*step))).collect();
+        steps.iter().map(|step| (100.0 - scale.of(*step), figures::on_axis(*step))).collect();
     let path = |line: &Line| {
         let mut path = String::new();
         let mut is_down = false;
@@ -140,9 +140,10 @@ pub(super) fn histogram(label: &str, bins: &[(f64, f64, u32)], marks: &[(String,
         Some(place as f64 + (ms - from) / (to - from))
     };
     let (least, last) = (bins.first().map_or(0.0, |bin| bin.0), bins.last().map_or(1.0, |bin| bin.1));
-    let x: Vec<(f64, String)> = figures::powers(least.max(0.064), last)
+    let (_, _, steps) = figures::powers(least.max(0.064), last);
+    let x: Vec<(f64, String)> = steps
         .into_iter()
-        .filter_map(|ms| Some((place_of(ms)? * 100.0 / places, figures::milliseconds(ms))))
+        .filter_map(|ms| Some((place_of(ms)? * 100.0 / places, figures::on_axis(ms))))
         .collect();
     let marks: Vec<(f64, &str)> = marks
         .iter()
@@ -151,7 +152,8 @@ pub(super) fn histogram(label: &str, bins: &[(f64, f64, u32)], marks: &[(String,
     let shapes = html! {
         @for (place, (from, to, count)) in bins.iter().enumerate() {
             @if *count > 0 {
-                @let height = f64::from(*count) * 100.0 / top;
+                // What is there is seen.
+                @let height = (f64::from(*count) * 100.0 / top).max(0.8);
                 rect x=(place as f64 + 0.04) y=(format!("{:.2}", 100.0 - height)) width="0.92"
                     height=(format!("{height:.2}")) fill="var(--p90)" {
                     title { (figures::milliseconds(*from)) " to " (figures::milliseconds(*to)) ": " (figures::count(u64::from(*count))) }
@@ -214,10 +216,8 @@ struct Powers {
 }
 
 impl Powers {
-    fn new(steps: &[f64]) -> Self {
-        let log = |step: Option<&f64>| step.copied().unwrap_or(1.0).max(0.001).log10();
-        let (low, high) = (log(steps.first()), log(steps.last()));
-        Self { low, high: high.max(low + 0.1) }
+    fn new(low: f64, high: f64) -> Self {
+        Self { low: low.log10(), high: high.log10() }
     }
 
     fn of(&self, value: f64) -> f64 {

@@ -40,8 +40,21 @@ pub(super) fn seconds(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{} s", precise(seconds)),
-        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        60..3600 => two((whole / 60, "min"), (whole % 60, "s")),
+        _ => two((whole / 3600, "h"), (whole % 3600 / 60, "min")),
+    }
+}
+
+fn two((large, unit): (u64, &str), (small, smaller): (u64, &str)) -> String {
+    if small == 0 { format!("{large} {unit}") } else { format!("{large} {unit} {small} {smaller}") }
+}
+
+/// Milliseconds along an axis: one number and one unit.
+pub(super) fn on_axis(ms: f64) -> String {
+    match ms {
+        ms if ms < 1000.0 => format!("{} ms", precise(ms)),
+        ms if ms < 200_000.0 => format!("{} s", precise(ms / 1000.0)),
+        ms => format!("{} min", precise(ms / 60_000.0)),
     }
 }
 
@@ -86,11 +99,24 @@ pub(super) fn time_steps(most: f64) -> Vec<(f64, String)> {
     (0..=5).map(|n| f64::from(n) * step).filter(|at| *at <= most).map(|at| (at, label(at))).collect()
 }
 
-/// Milliseconds from `least` to `most` on a scale of powers: 1, 10, 100; with 2 and 5 between them where there is room.
-pub(super) fn powers(least: f64, most: f64) -> Vec<f64> {
-    let (low, high) = (least.max(0.01).log10().floor() as i32, most.max(0.02).log10().ceil() as i32);
-    let between: &[f64] = if high - low <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-    (low..=high).flat_map(|power| between.iter().map(move |n| n * 10_f64.powi(power))).collect()
+/// A scale of powers for milliseconds from `least` to `most`: where it begins and ends, and what is marked on it, which
+/// are 1, 10, 100, and 2 and 5 between them where there is room.
+pub(super) fn powers(least: f64, most: f64) -> (f64, f64, Vec<f64>) {
+    let least = if least.is_finite() { least.max(0.01) } else { 0.01 };
+    let most = if most.is_finite() { most.max(least) } else { least };
+    let (low, high) = (least.log10().floor() as i32, most.log10().ceil() as i32);
+    let fine = |power| [1.0, 2.0, 5.0].map(|n| n * 10_f64.powi(power));
+    let all: Vec<f64> = (low..=high).flat_map(fine).collect();
+    // So that what is least and most does not fall out by a rounding.
+    let from = all.iter().copied().filter(|step| *step <= least * 1.000_1).fold(all[0], f64::max);
+    let to = all.iter().copied().filter(|step| *step >= most * 0.999_9).fold(all[all.len() - 1], f64::min);
+    let to = if to > from { to } else { from * 2.0 };
+    let is_wide = to / from > 120.0;
+    let is_power = |step: f64| (step.log10() - step.log10().round()).abs() < 1e-6;
+    let marked = all
+        .into_iter()
+        .filter(|step| (from * 0.999..=to * 1.001).contains(step) && (!is_wide || is_power(*step)));
+    (from, to, marked.collect())
 }
 
 #[cfg(test)]
@@ -106,6 +132,8 @@ mod tests {
             ["0.4 ms", "41.2 ms", "2.5 s", "1 min 30 s"]
         );
         assert_eq!([0.2, 59.0, 61.0, 7260.0].map(seconds), ["0.2 s", "59 s", "1 min 1 s", "2 h 1 min"]);
+        assert_eq!([60.0, 3600.0].map(seconds), ["1 min", "1 h"]);
+        assert_eq!([5.0, 20_000.0, 600_000.0].map(on_axis), ["5 ms", "20 s", "10 min"]);
         let shares = [(0, 0), (0, 9), (9, 9), (1, 100_000), (99_999, 100_000), (1, 3)];
         assert_eq!(
             shares.map(|(part, whole)| share(part, whole)),
@@ -128,7 +156,12 @@ mod tests {
         let labels = |most| time_steps(most).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
         assert_eq!(labels(12.0), ["0", "5 s", "10 s"]);
         assert_eq!(labels(3000.0), ["0", "10 min", "20 min", "30 min", "40 min", "50 min"]);
-        assert_eq!(powers(3.0, 4000.0), [1.0, 10.0, 100.0, 1000.0, 10_000.0]);
-        assert_eq!(powers(3.0, 40.0), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0]);
+        assert_eq!(powers(3.0, 4000.0), (2.0, 5000.0, vec![10.0, 100.0, 1000.0]));
+        assert_eq!(powers(3.0, 40.0), (2.0, 50.0, vec![2.0, 5.0, 10.0, 20.0, 50.0]));
+        assert_eq!(powers(5.0, 5.0), (5.0, 10.0, vec![5.0, 10.0]));
+        for (least, most) in [(f64::INFINITY, 0.0), (0.0, 0.0), (f64::NAN, f64::NAN), (1e-9, 1e12)] {
+            let (from, to, _) = powers(least, most);
+            assert!(from > 0.0 && to > from, "{least} {most}: {from} {to}");
+        }
     }
 }

@@ -61,8 +61,8 @@ pub fn page_of_cut_off(run: &CutOff) -> String {
         (heading(&run.endpoint, &[format!("run {} of this ledger", run.number), format!("began {}", time(run.started)), run.base_url.clone()]))
         section.verdict.early {
             h2 { span.mark aria-hidden="true" { "▲" } "There is no report of this run" }
-            p { (run.why) }
-            p { (run.next) }
+            p { (parts::prose(&run.why)) }
+            p { (parts::prose(&run.next)) }
         }
         @if let Some(summary) = &run.summary { (parts::outcomes(&Counts::read(summary))) }
         section {
@@ -143,14 +143,14 @@ fn verdict(counts: &Counts, account: &Account) -> Markup {
             h2 { span.mark aria-hidden="true" { (mark) } (sentence) }
             p.dim.small { "Exit code " span data-name="exit" data-value=(counts.exit) { (counts.exit) } ": " (advice::meaning(counts.exit)) "." }
             @for said in account.stopped.iter().chain(&account.messages) {
-                p { (said.text) @if let Some(hint) = &said.hint { br; span.dim { "Hint: " (hint) } } }
+                p { (parts::prose(&said.text)) @if let Some(hint) = &said.hint { br; span.dim { "Hint: " (parts::prose(hint)) } } }
             }
             @if !steps.is_empty() {
                 div {
                     h3 { "What to do next" }
                     ol {
                         @for step in &steps {
-                            li { (step.text) @if let Some(command) = &step.command { pre { (command) } } }
+                            li { (parts::prose(&step.text)) @if let Some(command) = &step.command { pre { (command) } } }
                         }
                     }
                 }
@@ -181,7 +181,7 @@ fn tiles(counts: &Counts, account: &Account) -> Markup {
             (tile("Records read", ("read", counts.read), &count(counts.read), &figures::counted(counts.calls, "call", "calls")))
             (tile("Delivered", ("delivered", delivered), &count(delivered), &figures::share(delivered, counts.read)))
             (tile("Not delivered", ("not_delivered", not), &count(not), &figures::share(not, counts.read)))
-            (tile("Calls a second", ("calls", counts.calls), &figures::precise(rate), &format!("on average, in {}", figures::seconds(account.elapsed_s))))
+            (tile("Calls a second", ("calls", counts.calls), &figures::precise(rate), "on average"))
             (tile("Latency, p50", ("p50", 0), &quantile(0.5), &format!("p99 {}", quantile(0.99))))
             (tile("Answers 429", ("rate_limited", counts.rate_limited), &count(counts.rate_limited), &figures::counted(counts.retries, "retry", "retries")))
         }

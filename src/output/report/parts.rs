@@ -30,16 +30,16 @@ pub(super) fn outcomes(counts: &Counts) -> Markup {
                     }
                 }
             }
-            table {
+            table.notes {
                 thead { tr { th { "Outcome" } th.n { "Records" } th.n { "Share" } th { "Meaning" } } }
                 tbody {
                     @for outcome in Outcome::ALL {
                         @if counts.of(outcome) > 0 || outcome == Outcome::Delivered {
                             tr {
-                                td { (swatch(outcome)) (outcome.as_str()) }
+                                td.key { (swatch(outcome)) (outcome.as_str()) }
                                 td.n data-outcome=(outcome.as_str()) data-value=(counts.of(outcome)) { (count(counts.of(outcome))) }
                                 td.n { (figures::share(counts.of(outcome), counts.read)) }
-                                td.dim.small { (meaning(outcome)) }
+                                td.note.dim.small { (meaning(outcome)) }
                             }
                         }
                     }
@@ -176,7 +176,7 @@ pub(super) fn latency(account: &Account) -> Markup {
                     figcaption { "How many calls were answered in how long" }
                     (chart::histogram("How many calls were answered in how long", &account.latencies, &marks))
                 }
-                table {
+                table.quantiles {
                     thead { tr { @for (share, _) in &account.quantiles { th { (name(*share)) } } } }
                     tbody { tr {
                         @for (share, ms) in &account.quantiles {
@@ -214,7 +214,7 @@ pub(super) fn attempts(counts: &Counts, account: &Account) -> Markup {
             }
             @if !by_frequency.is_empty() {
                 table {
-                    thead { tr { th { "Answer" } th.n { "Attempts" } th.n { "Share" } th { span hidden { "Share as a bar" } } } }
+                    thead { tr { th { "Answer" } th.n { "Attempts" } th.n { "Share" } th.bars { span hidden { "Share as a bar" } } } }
                     tbody {
                         @for (status, number) in &by_frequency {
                             tr {
@@ -250,11 +250,11 @@ pub(super) fn reasons(account: &Account) -> Markup {
                 div.group {
                     h3 {
                         (swatch(group.outcome)) (group.outcome.as_str()) ": "
-                        span data-reason=(group.code) data-value=(group.calls) { (figures::counted(group.calls, "call", "calls")) }
-                        " with " code { (group.code) }
+                        span data-reason=(group.code) data-value=(group.calls) { (count(group.calls)) }
+                        " × " code { (group.code) }
                     }
-                    p { span.dim { "For example " (group.first.position) ": " } (group.first.message) }
-                    p { span.dim { "What to do: " } (group.first.remedy.as_deref().unwrap_or_else(|| advice::remedy(group.outcome, &group.code))) }
+                    p { span.dim { "For example " (group.first.position) ": " } (prose(&group.first.message)) }
+                    p { span.dim { "What to do: " } (prose(group.first.remedy.as_deref().unwrap_or_else(|| advice::remedy(group.outcome, &group.code)))) }
                 }
             }
             @if account.reasons.others() > 0 {
@@ -292,6 +292,20 @@ pub(super) fn slowest(account: &Account) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A text in which what stands between backticks is code.
+pub(super) fn prose(text: &str) -> Markup {
+    let pieces: Vec<&str> = text.split('`').collect();
+    // An odd one out is no quotation.
+    if pieces.len() % 2 == 0 {
+        return html! { (text) };
+    }
+    html! {
+        @for (place, piece) in pieces.iter().enumerate() {
+            @if place % 2 == 1 { code { (piece) } } @else { (piece) }
         }
     }
 }
