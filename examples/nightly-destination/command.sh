@@ -15,4 +15,6 @@ nightly
 # The next night: one meeting has grown.
 sed 's/Town Hall,500/Town Hall,800/' meetings.csv > changed.csv && mv changed.csv meetings.csv
 nightly
+# What an alert looks at: the exit code, and how many records of the last night were delivered.
+grep 'exit_code [0-9]\|outcome="delivered"' nightly.prom
 cat created.jsonl

@@ -75,62 +75,72 @@ pub(super) fn timeline(account: &Account) -> Markup {
         total_s: account.elapsed_s.min(account.series.len() as f64 * account.point_s),
         shaded: &account.pauses.spans,
     };
-    let seconds = |place: usize| {
-        // What is left of the last stretch is short; a rate over it would say nothing.
-        (times.total_s - place as f64 * times.point_s).clamp(times.point_s / 2.0, times.point_s)
-    };
-    let rates = |of: &dyn Fn(&Point) -> u32| -> Vec<f64> {
-        account
-            .series
-            .iter()
-            .enumerate()
-            .map(|(place, point)| f64::from(of(point)) / seconds(place))
-            .collect()
-    };
-    let calls =
-        |outcome: Outcome| move |point: &Point| point.calls.get(outcome.place()).copied().unwrap_or(0);
-    let there = |outcome: &Outcome| account.series.iter().any(|point| calls(*outcome)(point) > 0);
-    let outcomes: Vec<Outcome> = Outcome::ALL.into_iter().filter(there).collect();
-    let stacks: Vec<Stack> = outcomes
-        .iter()
-        .map(|outcome| Stack { colour: outcome.as_str().to_owned(), heights: rates(&calls(*outcome)) })
-        .collect();
-    let quantile = |class: &'static str, which: usize| Line {
-        class,
-        heights: account.series.iter().map(|point| point.latency_ms.map(|ms| ms[which])).collect(),
-    };
-    let quantiles = [quantile("p50", 0), quantile("p90", 1), quantile("p99", 2)];
     html! {
         section.flows {
             h2 { "Over time" }
-            figure {
-                figcaption { "Calls that ended, a second" }
-                div.legend {
-                    @for outcome in &outcomes { span { (swatch(*outcome)) (outcome.as_str()) } }
-                    @if !account.pauses.spans.is_empty() { span { span.swatch style="background:var(--pause)" {} "everything paused, as the API asked" } }
-                }
-                (chart::bars("Calls that ended, a second, by outcome, over the time of the run", &times, &stacks))
-            }
-            figure {
-                figcaption { "Latency of answers, on a scale of powers" }
-                div.legend {
-                    @for (class, name) in [("p50", "p50: half of the calls were faster"), ("p90", "p90"), ("p99", "p99")] {
-                        span { svg viewBox="0 0 28 10" aria-hidden="true" { path class={ "line " (class) } d="M0 5h28" {} } (name) }
-                    }
-                }
-                (chart::lines("Latency of answers at p50, p90 and p99 over the time of the run", &times, &quantiles))
-            }
-            (trouble(account, &times, &rates))
+            (calls(account, &times))
+            (latency_over_time(account, &times))
+            (trouble(account, &times))
             p.dim.small { "Each point is " (figures::seconds(account.point_s)) "." }
         }
     }
 }
 
-fn trouble(
-    account: &Account,
-    times: &Times<'_>,
-    rates: &dyn Fn(&dyn Fn(&Point) -> u32) -> Vec<f64>,
-) -> Markup {
+/// Something a second, at each place.
+fn rates(account: &Account, times: &Times<'_>, of: impl Fn(&Point) -> u32) -> Vec<f64> {
+    let seconds = |place: usize| {
+        // What is left of the last stretch is short; a rate over it would say nothing.
+        (times.total_s - place as f64 * times.point_s).clamp(times.point_s / 2.0, times.point_s)
+    };
+    account.series.iter().enumerate().map(|(place, point)| f64::from(of(point)) / seconds(place)).collect()
+}
+
+fn calls(account: &Account, times: &Times<'_>) -> Markup {
+    let of = |outcome: Outcome| move |point: &Point| point.calls.get(outcome.place()).copied().unwrap_or(0);
+    let there = |outcome: &Outcome| account.series.iter().any(|point| of(*outcome)(point) > 0);
+    let outcomes: Vec<Outcome> = Outcome::ALL.into_iter().filter(there).collect();
+    let stack = |outcome: &Outcome| Stack {
+        colour: outcome.as_str().to_owned(),
+        heights: rates(account, times, of(*outcome)),
+    };
+    let stacks: Vec<Stack> = outcomes.iter().map(stack).collect();
+    html! {
+        figure {
+            figcaption { "Calls that ended, a second" }
+            div.legend {
+                @for outcome in &outcomes { span { (swatch(*outcome)) (outcome.as_str()) } }
+                @if !account.pauses.spans.is_empty() {
+                    span { span.swatch style="background:var(--pause)" {} "everything paused, as the API asked" }
+                }
+            }
+            (chart::bars("Calls that ended, a second, by outcome, over the time of the run", times, &stacks))
+        }
+    }
+}
+
+fn latency_over_time(account: &Account, times: &Times<'_>) -> Markup {
+    let quantile = |class: &'static str, which: usize| Line {
+        class,
+        heights: account.series.iter().map(|point| point.latency_ms.map(|ms| ms[which])).collect(),
+    };
+    let quantiles = [quantile("p50", 0), quantile("p90", 1), quantile("p99", 2)];
+    if account.latencies.is_empty() {
+        return html! {};
+    }
+    html! {
+        figure {
+            figcaption { "Latency of answers, on a scale of powers" }
+            div.legend {
+                @for (class, name) in [("p50", "p50: half of the calls were faster"), ("p90", "p90"), ("p99", "p99")] {
+                    span { svg viewBox="0 0 28 10" aria-hidden="true" { path class={ "line " (class) } d="M0 5h28" {} } (name) }
+                }
+            }
+            (chart::lines("Latency of answers at p50, p90 and p99 over the time of the run", times, &quantiles))
+        }
+    }
+}
+
+fn trouble(account: &Account, times: &Times<'_>) -> Markup {
     type Of = fn(&Point) -> u32;
     let kinds: [(&str, &str, Of); 3] = [
         ("limited", "answered 429", |point| point.rate_limited),
@@ -144,7 +154,7 @@ fn trouble(
     }
     let stacks: Vec<Stack> = there
         .iter()
-        .map(|(colour, _, of)| Stack { colour: (*colour).to_owned(), heights: rates(of) })
+        .map(|(colour, _, of)| Stack { colour: (*colour).to_owned(), heights: rates(account, times, of) })
         .collect();
     html! {
         figure {
@@ -300,7 +310,7 @@ pub(super) fn slowest(account: &Account) -> Markup {
 pub(super) fn prose(text: &str) -> Markup {
     let pieces: Vec<&str> = text.split('`').collect();
     // An odd one out is no quotation.
-    if pieces.len() % 2 == 0 {
+    if pieces.len().is_multiple_of(2) {
         return html! { (text) };
     }
     html! {
