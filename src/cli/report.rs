@@ -80,7 +80,7 @@ fn cut_off(ledger: &Path, past: PastRun, summary: Option<Value>, status: Status)
     let is_last = number == status.runs;
     let (why, next) = match (&status.holder, &summary) {
         (_, Some(_)) => (
-            "An older version of roompipe made this run, and kept nothing but its counts.".to_owned(),
+            "Only its counts are left: a ledger keeps the reports of its last hundred runs, and older versions of roompipe kept none.".to_owned(),
             String::new(),
         ),
         (Some(holder), None) if is_last => (

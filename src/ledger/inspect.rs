@@ -95,8 +95,8 @@ pub struct PastRun {
     pub number: u64,
     /// What every run says.
     pub run: Run,
-    /// What its report shows besides the summary, as JSON text; nothing where it was cut off, and where an older version
-    /// has written it.
+    /// What its report shows besides the summary, as JSON text; nothing where it was cut off, where an older version
+    /// has written it, and where many runs have come since.
     pub report: Option<String>,
 }
 

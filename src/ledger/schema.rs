@@ -10,7 +10,7 @@
 //! | `intents` | a call that must not be repeated and has left; nothing was heard of it yet | `identity`, `call`, `generation`, `first_attempt` |
 //! | `events` | an event that some output has not surely taken | `seq`, `outputs` (a bit for each output that carries it), `line` |
 //! | `outputs` | an output, by the number of its bit | `bit`, `emitted`: it has taken every event of its own up to this `seq` |
-//! | `runs` | a run | `number`, `started`, `ended` and `exit` and `summary` (JSON), which are NULL where it was cut off; `report`: what the page of `roompipe report` shows besides (JSON), NULL also of runs before version 2 |
+//! | `runs` | a run | `number`, `started`, `ended` and `exit` and `summary` (JSON), which are NULL where it was cut off; `report`: what the page of `roompipe report` shows besides (JSON), NULL also of runs before version 2, and of all but the last hundred |
 //!
 //! Times are milliseconds of Unix time by the local clock. A record without key is known by its position; a long key by
 //! its hash. `application_id` tells a ledger from other SQLite files, `user_version` is the format's version.

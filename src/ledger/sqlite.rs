@@ -11,6 +11,9 @@ use super::file::OpenedFile;
 use super::lock::Lock;
 use super::{Change, Closed, Ending, Entry, Error, Intent, State, Store, StoredEvent, encoding, rows};
 
+/// Of so many runs the report is kept.
+const REPORTS: i64 = 100;
+
 /// The only writer of a ledger.
 #[derive(Debug)]
 pub(super) struct SqliteStore {
@@ -74,6 +77,9 @@ impl SqliteStore {
             "UPDATE runs SET ended = ?2, exit = ?3, summary = ?4, report = ?5 WHERE number = ?1",
             params![self.run, ended, exit, summary, report],
         )?;
+        // A page is looked at for some time; a ledger is kept for years.
+        let sql = "UPDATE runs SET report = NULL WHERE number <= ?1 AND report IS NOT NULL";
+        self.connection.execute(sql, [self.run.saturating_sub(REPORTS)])?;
         let count = |from: &str| -> Result<u64> {
             let sql = format!("SELECT count(*) FROM {from}");
             self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)

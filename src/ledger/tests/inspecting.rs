@@ -211,3 +211,25 @@ fn a_past_run_is_found_by_its_number_with_its_report_where_it_has_one() {
         .unwrap();
     assert_eq!(version, 1);
 }
+
+#[test]
+fn reports_of_runs_long_ago_go_and_their_counts_stay() {
+    let place = Place::new();
+    drop(place.open());
+    let file = Connection::open(place.path()).unwrap();
+    for number in [1, 50, 51, 149] {
+        let sql = "INSERT INTO runs (number, started, summary, report) VALUES (?1, 7, '{}', 'page')";
+        file.execute(sql, [number]).unwrap();
+    }
+    drop(file);
+    finish(place.run().1);
+    let inspection = Inspection::open(&place.path()).unwrap();
+    let kept = |number| inspection.run(Some(number)).unwrap().map(|past| (past.run.summary, past.report));
+    let counts = || Some("{}".to_owned());
+    assert_eq!(kept(150).map(|(_, report)| report), Some(None), "the run that has just ended");
+    for (number, report) in
+        [(1, None), (50, None), (51, Some("page".to_owned())), (149, Some("page".to_owned()))]
+    {
+        assert_eq!(kept(number), Some((counts(), report)), "{number}");
+    }
+}
