@@ -32,6 +32,8 @@ pub struct Tally {
     latency: Histogram<u64>,
     /// All of them added up, in microseconds.
     latency_sum: u64,
+    /// The longest of them, exactly.
+    longest: u64,
     reasons: Reasons,
     slowest: Slowest,
     timeline: Timeline,
@@ -76,6 +78,7 @@ impl Default for Tally {
             standing: 0,
             latency,
             latency_sum: 0,
+            longest: 0,
             reasons: Reasons::default(),
             slowest: Slowest::default(),
             timeline: Timeline::default(),
@@ -129,6 +132,7 @@ impl Tally {
             let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
             self.latency.saturating_record(micros.max(1));
             self.latency_sum = self.latency_sum.saturating_add(micros);
+            self.longest = self.longest.max(micros);
         }
     }
 
@@ -232,6 +236,12 @@ impl Tally {
         let micros = |bound: Duration| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
         let up_to = |bound| self.latency.count_between(0, micros(bound).min(LONGEST_MICROS));
         (self.latency.len(), Duration::from_micros(self.latency_sum), bounds.map(up_to))
+    }
+
+    /// The longest latency in milliseconds.
+    #[must_use]
+    pub fn longest_ms(&self) -> Option<f64> {
+        (!self.latency.is_empty()).then(|| (self.longest as f64 / 100.0).round() / 10.0)
     }
 
     /// The latency in milliseconds that this share of all does not exceed.

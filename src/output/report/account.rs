@@ -170,7 +170,11 @@ impl Account {
             started: began,
             elapsed_s: rounded(elapsed.as_secs_f64()),
             about: About::default(),
-            quantiles: [0.5, 0.9, 0.95, 0.99, 1.0].into_iter().filter_map(quantile).collect(),
+            quantiles: [0.5, 0.9, 0.95, 0.99]
+                .into_iter()
+                .filter_map(quantile)
+                .chain(tally.longest_ms().map(|ms| (1.0, ms)))
+                .collect(),
             latencies: all.bins(),
             attempts,
             point_s: timeline.width().as_secs_f64(),
