@@ -65,18 +65,21 @@ pub(super) fn steps(counts: &Counts, account: &Account) -> Vec<Step> {
     }
     let unknown = counts.of(Outcome::Unknown);
     if unknown > 0 {
+        let what = counted(unknown, "record", "records");
         let text = format!(
-            "{} may have been applied, and must not be repeated blindly. See whether each one was; then \
-             `--resend-unknown` sends them again, and `roompipe ledger forget` makes them new.",
-            counted(unknown, "record", "records")
+            "{what} may have been applied, and must not be repeated blindly. See whether each one was; then "
         );
-        step(
-            text,
-            about
-                .ledger
-                .as_ref()
-                .map(|file| format!("roompipe ledger list {} --outcome unknown", quoted(file))),
-        );
+        match (&about.ledger, &about.dead_letters) {
+            (Some(file), _) => step(
+                text + "`--resend-unknown` sends them again, and `roompipe ledger forget` makes them new.",
+                Some(format!("roompipe ledger list {} --outcome unknown", quoted(file))),
+            ),
+            (None, Some(file)) => step(
+                format!("{text}take those that were out of `{file}`, and replay the others:"),
+                Some(format!("roompipe replay {} --only unknown", quoted(file))),
+            ),
+            (None, None) => step(text + "give the others to the same command again.", None),
+        }
     }
     let mend = counts.of(Outcome::Rejected) + counts.of(Outcome::Invalid);
     if mend > 0 {
@@ -164,9 +167,7 @@ fn quoted(word: &str) -> String {
 /// What can be done about calls that ended so, where their example does not say.
 pub(super) fn remedy(outcome: Outcome, code: &str) -> &'static str {
     match (outcome, code) {
-        (Outcome::Unknown, _) => {
-            "see whether it was applied; then `--resend-unknown`, or `roompipe ledger forget`"
-        }
+        (Outcome::Unknown, _) => "see whether it was applied before it is sent again",
         (_, "timeout") => "a longer `--timeout`, or fewer calls at once: `--concurrency`",
         (_, "rate_limited") => "a lower `--rate`, or a longer `--max-elapsed`",
         (_, "dns" | "connect" | "tls") => "look at `--base-url`, the network and the proxy; then run again",
@@ -236,6 +237,12 @@ mod tests {
             told(&stopped, &account(Some("l"), None)),
             ["roompipe run x", "roompipe ledger list l --outcome unknown", "roompipe run x"]
         );
+        let unknown = counts(1, &[("unknown", 2)]);
+        assert_eq!(
+            told(&unknown, &account(None, Some("d.jsonl"))),
+            ["roompipe replay d.jsonl --only unknown"]
+        );
+        assert_eq!(told(&unknown, &account(None, None)), Vec::<String>::new());
         for exit in [0, 1, 74, 75, 77, 78] {
             assert!(!meaning(exit).contains("not a code"));
         }
