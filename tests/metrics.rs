@@ -118,6 +118,26 @@ fn a_batch_counts_once_for_each_call() {
     agree(&samples(&ran.file("m.prom")), &ran.summary());
 }
 
+#[test]
+fn pages_of_a_list_are_calls() {
+    let server = Server::start(|received| match received.index {
+        0 => Reply::json(200, &json!({"data": [1, 2], "last": "x"})),
+        1 => Reply::text(503, ""),
+        _ => Reply::json(200, &json!({"data": [3]})),
+    });
+    let ran = Program::new("")
+        .with_key()
+        .env("ROOMPIPE_BASE_URL", &format!("{}/v2", server.origin()))
+        .line("get --url /things --items data --cursor start=last --summary-json s.json")
+        .line("--metrics-textfile m.prom --report r.html")
+        .run()
+        .exits(0);
+    let summary: Value = ran.file("s.json").parse().unwrap();
+    assert_eq!((&summary["calls"], &summary["attempts"]), (&json!(2), &json!(3)), "{summary}");
+    agree(&samples(&ran.file("m.prom")), &summary);
+    assert!(ran.file("r.html").contains("GET http://"), "its slowest calls are on the page");
+}
+
 /// A port that nobody uses now.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

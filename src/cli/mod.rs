@@ -152,6 +152,7 @@ impl Command {
         match self {
             Self::Run(arguments) => Some(&mut arguments.output.watch),
             Self::Replay(arguments) => Some(&mut arguments.output.watch),
+            Self::Get(arguments) => Some(&mut arguments.output.watch),
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ use super::board::Work;
 use super::reads::Pages;
 use super::run::Message;
 use super::settlement::Settlement;
+use super::watched::Watched;
 use super::work::{Workshop, cost};
 
 /// How a run reads lists.
@@ -188,7 +189,7 @@ impl Workshop {
     /// Reads all that a record asks for, and ends the record.
     pub(super) async fn read(&self, work: &Work, request: &Request, listing: &Listing) -> Outcome {
         let (mut list, mut asked) = List::new(listing, request);
-        let mut settled = self.sender.send(Call::of(&asked), &mut ()).await;
+        let mut settled = self.ask(work, &asked).await;
         loop {
             let (page, next) = list.answered(&asked, &mut settled);
             match next {
@@ -199,8 +200,7 @@ impl Workshop {
                 }
                 Next::Ask(request) => {
                     self.board.tally().call(cost(&settled));
-                    let mut hook = ();
-                    let come = self.sender.send(Call::of(&request), &mut hook);
+                    let come = self.ask(work, &request);
                     let (come, ()) = tokio::join!(come, self.tell_page(work, &asked, &settled, &page));
                     (asked, settled) = (request, come);
                 }
@@ -215,6 +215,14 @@ impl Workshop {
                 }
             }
         }
+    }
+
+    async fn ask(&self, work: &Work, request: &Request) -> Settled {
+        let mut hook = ();
+        let mut watched = Watched::new(&self.board, &mut hook);
+        let settled = self.sender.send(Call::of(request), &mut watched).await;
+        self.note_slow(work, request, &settled, watched.times());
+        settled
     }
 
     async fn tell_page(&self, work: &Work, asked: &Request, settled: &Settled, page: &Page) {

@@ -24,7 +24,7 @@ use super::contradictions::from_environment;
 use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
-use super::outputs::{Opened, Summary};
+use super::outputs::{AtEnd, Opened};
 use super::{log, setup, wire};
 
 use time::Moment;
@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     delivery: DeliveryArguments,
     #[command(flatten)]
-    output: OutputArguments,
+    pub(super) output: OutputArguments,
     #[command(flatten)]
     looks: LooksArguments,
 }
@@ -106,10 +106,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     log::start(&arguments.looks);
     let (mut given, looks) = settle(arguments)?;
     let bound = if given.call.target.emulator { Some(Bound::new()?) } else { None };
-    let (run, summary) = prepare(&mut given, bound.as_ref())?;
+    let watchers = given.output.watch.bind()?;
+    let (run, at_end) = prepare(&mut given, bound.as_ref())?;
     let prepared = Prepared {
         run,
-        summary,
+        at_end,
+        watchers,
         bound,
         journal: given.call.target.emulator_journal,
         events_on_stdout: given.output.output.is_none(),
@@ -178,7 +180,7 @@ fn settle(arguments: Arguments) -> Result<(Given, LooksArguments), Failure> {
 }
 
 /// Checks and opens everything; nothing is sent, and no file is changed before the last thing is found right.
-fn prepare(given: &mut Given, bound: Option<&Bound>) -> Result<(Run, Option<Summary>), Failure> {
+fn prepare(given: &mut Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Failure> {
     let base_url = match bound {
         Some(bound) => format!("http://{}/v2", bound.address),
         None => setup::base_url(given.call.target.base_url.as_deref()),
@@ -221,8 +223,9 @@ fn prepare(given: &mut Given, bound: Option<&Bound>) -> Result<(Run, Option<Summ
         batches: None,
         canary: None,
         listing: Some(Listing { pagination, most: given.most }),
+        about: given.output.watch.about.clone(),
     };
-    Ok((run, ready.summary))
+    Ok((run, ready.at_end))
 }
 
 /// Where records come from; nowhere where one read is all that is asked for.
