@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::{Value, json};
-use support::{Program, Reply, Server, jsonl};
+use support::{Program, Reply, Server, jsonl, judge};
 
 /// The samples of a text, by name and labels as written, read by the rules of the format.
 fn samples(text: &str) -> BTreeMap<String, f64> {
@@ -67,6 +67,23 @@ fn agree(samples: &BTreeMap<String, f64>, summary: &Value) {
     assert_eq!(samples["roompipe_records_under_way"], 0.0);
 }
 
+/// What a parser that somebody else wrote makes of it.
+fn judged(text: &str, summary: &Value) {
+    let Some(families) = judge::verdict("metrics.mjs", &[], &[], text) else { return };
+    let families: Value = families.parse().unwrap();
+    let family = |name: &str| {
+        let found = families.as_array().unwrap().iter().find(|family| family["name"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {families}")).clone()
+    };
+    for sample in family("roompipe_records_total")["metrics"].as_array().unwrap() {
+        let outcome = sample["labels"]["outcome"].as_str().unwrap();
+        assert_eq!(sample["value"], summary["outcomes"][outcome].to_string(), "{outcome}");
+    }
+    let latency = family("roompipe_call_latency_seconds");
+    assert_eq!(latency["type"], "HISTOGRAM");
+    assert_eq!(latency["metrics"][0]["buckets"]["+Inf"], latency["metrics"][0]["count"]);
+}
+
 fn mixed() -> Server {
     Server::start(|received| match received.index % 7 {
         1 => Reply::text(400, "no"),
@@ -92,8 +109,10 @@ fn the_file_ends_with_the_numbers_of_the_summary() {
         .stdin(records(60))
         .run()
         .exits(1);
-    let samples = samples(&ran.file("roompipe.prom"));
+    let text = ran.file("roompipe.prom");
+    let samples = samples(&text);
     agree(&samples, &ran.summary());
+    judged(&text, &ran.summary());
     for there in ["429", "400", "503", "none", "200"] {
         assert!(samples[&format!("roompipe_attempts_total{{status=\"{there}\"}}")] > 0.0, "{samples:?}");
     }
