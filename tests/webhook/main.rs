@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a test has no outside")]
 
 mod given_up;
+mod judged;
 mod kept;
 mod kills;
 mod refused;
