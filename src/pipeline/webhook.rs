@@ -32,6 +32,8 @@ pub use spill::Spill;
 
 /// Events that are read from a ledger together.
 const PAGE: usize = 256;
+/// Bytes of events after which a post takes no more.
+const FULL: usize = 4 * 1024 * 1024;
 /// How long an event waits for others of its post.
 const LINGER: Duration = Duration::from_millis(200);
 /// How often somebody looks whether anything moves.
@@ -72,6 +74,7 @@ pub struct Courier<P> {
     stop: Stop,
     /// Events that wait for a post, and since when.
     waiting: VecDeque<ToPost>,
+    waiting_bytes: usize,
     since: Instant,
     /// The ledger may hold more.
     has_more: bool,
@@ -134,6 +137,7 @@ impl<P: Post> Courier<P> {
             spill,
             stop,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             since: Instant::now(),
             is_closed: false,
             weather: Arc::default(),
@@ -178,14 +182,29 @@ impl<P: Post> Courier<P> {
     }
 
     fn has_room(&self) -> bool {
-        self.waiting.len() < self.batch()
+        self.waiting.len() < self.batch() && self.waiting_bytes < FULL
     }
 
     fn wait(&mut self, event: Option<ToPost>) {
         if self.waiting.is_empty() {
             self.since = Instant::now();
         }
+        self.waiting_bytes += event.as_ref().map_or(0, |event| event.line.len());
         self.waiting.extend(event);
+    }
+
+    /// The events of the next post: as many as it may hold.
+    fn members(&mut self) -> Vec<ToPost> {
+        let (mut members, mut bytes) = (Vec::new(), 0);
+        while members.len() < self.batch()
+            && bytes < FULL
+            && let Some(event) = self.waiting.pop_front()
+        {
+            bytes += event.line.len();
+            members.push(event);
+        }
+        self.waiting_bytes -= bytes;
+        members
     }
 
     /// Takes what is there, as much as a post holds; of a ledger as much as is read together.
@@ -228,12 +247,10 @@ impl<P: Post> Courier<P> {
     /// Puts what waits into posts, as long as some may leave.
     fn launch(&mut self, sky: &mut Sky) {
         while sky.flights.len() < self.rules.concurrency && !self.waiting.is_empty() {
-            let is_full = self.waiting.len() >= self.batch();
-            if !(is_full || self.has_all() || self.since.elapsed() >= LINGER) {
+            if self.has_room() && !self.has_all() && self.since.elapsed() < LINGER {
                 return;
             }
-            let size = self.waiting.len().min(self.batch());
-            let members = self.waiting.drain(..size).collect();
+            let members = self.members();
             let parcel = Arc::new(Parcel::new(&self.rules.form, members, self.rules.batch.is_some()));
             let key = sky.next;
             sky.next += 1;
