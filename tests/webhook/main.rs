@@ -13,11 +13,10 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use support::{Program, Received, Reply, Server, jsonl};
 
 /// What posts are signed with.
@@ -50,10 +49,10 @@ fn flush(receiver: &str) -> Program {
 /// The signature that a post should bear.
 fn signature(secret: &str, post: &Received) -> String {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-    mac.update(format!("{}.{}.", post.header("webhook-id"), post.header("webhook-timestamp")).as_bytes());
-    mac.update(&post.body);
-    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    let mut signed =
+        format!("{}.{}.", post.header("webhook-id"), post.header("webhook-timestamp")).into_bytes();
+    signed.extend_from_slice(&post.body);
+    format!("v1,{}", STANDARD.encode(sign(&Key::new(HMAC_SHA256, &key), &signed)))
 }
 
 /// The ids of the events in posts, one for each time it came.

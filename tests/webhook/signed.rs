@@ -247,3 +247,26 @@ fn a_replay_posts_what_comes_of_it() {
         .exits(0);
     assert_eq!(told(&again.events()), set(ids(&receiver.received())));
 }
+
+#[test]
+fn a_read_posts_an_event_for_each_page() {
+    let receiver = Server::answering(vec![Reply::ok()]);
+    let page =
+        |id: &str, last: &str| Reply::json(200, &json!({"limit": 1, "data": [{"id": id}], "last": last}));
+    let api = Server::answering(vec![page("a", "next"), page("b", "")]);
+    let ran = Program::new("get")
+        .with_key()
+        .env("ROOMPIPE_BASE_URL", &format!("{}/v2", api.origin()))
+        .env("ROOMPIPE_WEBHOOK_SECRET", SECRET)
+        .line("list-rooms --webhook-concurrency 1 --webhook")
+        .arg(receiver.origin())
+        .run()
+        .exits(0);
+    assert_eq!(ran.events(), [json!({"id": "a"}), json!({"id": "b"})]);
+    let rooms: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|post| post.json()["data"]["response"]["body"]["data"][0]["id"].clone())
+        .collect();
+    assert_eq!(rooms, [json!("a"), json!("b")]);
+}

@@ -5,11 +5,10 @@
 
 use std::fmt;
 
+use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::Sha256;
 
 /// What a secret begins with.
 const PREFIX: &str = "whsec_";
@@ -20,8 +19,7 @@ const SHORTEST: usize = 24;
 /// Signs posts.
 #[derive(Clone)]
 pub struct Signer {
-    /// With a key each; a copy of it signs.
-    keys: Vec<Hmac<Sha256>>,
+    keys: Vec<Key>,
 }
 
 /// Why secrets cannot be used. Shows nothing of them.
@@ -66,26 +64,23 @@ impl Signer {
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let mut all = String::new();
         for key in &self.keys {
-            let mut mac = key.clone();
+            let mut mac = Context::with_key(key);
             mac.update(format!("{id}.{timestamp}.").as_bytes());
             mac.update(body);
             if !all.is_empty() {
                 all.push(' ');
             }
             all.push_str("v1,");
-            STANDARD.encode_string(mac.finalize().into_bytes(), &mut all);
+            STANDARD.encode_string(mac.sign(), &mut all);
         }
         all
     }
 }
 
-fn key(secret: &str) -> Result<Hmac<Sha256>, SecretError> {
+fn key(secret: &str) -> Result<Key, SecretError> {
     let secret = secret.strip_prefix(PREFIX).ok_or(SecretError::Prefix)?;
     let bytes = STANDARD.decode(secret).map_err(|_| SecretError::Base64)?;
-    if bytes.len() < SHORTEST {
-        return Err(SecretError::Short);
-    }
-    Hmac::new_from_slice(&bytes).map_err(|_| SecretError::Short)
+    if bytes.len() < SHORTEST { Err(SecretError::Short) } else { Ok(Key::new(HMAC_SHA256, &bytes)) }
 }
 
 impl fmt::Debug for Signer {
