@@ -15,7 +15,8 @@ use super::{Change, Closed, Entry, Error, Intent, State, Store, StoredEvent, enc
 #[derive(Debug)]
 pub(super) struct SqliteStore {
     connection: Connection,
-    run: i64,
+    /// Nothing where only outputs take what they missed.
+    run: Option<i64>,
     /// No intent stands open, and there is none to take back.
     without_intents: bool,
     /// What the connection is set to: every commit is synced, not only every checkpoint.
@@ -27,11 +28,20 @@ pub(super) struct SqliteStore {
     _lock: Lock,
 }
 
+/// Enters a new run; returns its number.
+pub(super) fn enter(connection: &Connection) -> Result<i64> {
+    connection.execute("INSERT INTO runs (started) VALUES (?1)", [Timestamp::now().as_millisecond()])?;
+    Ok(connection.last_insert_rowid())
+}
+
 impl SqliteStore {
-    /// Enters a new run. The connection is set up already.
-    pub(super) fn begin(connection: Connection, lock: Lock, file: OpenedFile) -> Result<Self> {
-        connection.execute("INSERT INTO runs (started) VALUES (?1)", [Timestamp::now().as_millisecond()])?;
-        let run = connection.last_insert_rowid();
+    /// Begins to write for a run that was entered. The connection is set up already.
+    pub(super) fn begin(
+        connection: Connection,
+        run: Option<i64>,
+        lock: Lock,
+        file: OpenedFile,
+    ) -> Result<Self> {
         let without_intents =
             connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM intents)", [], |row| row.get(0))?;
         let mut store = Self {
