@@ -20,7 +20,7 @@
 //!    With a [`ledger`] the reader first asks what is known of a record; what is delivered and unchanged ends there.
 //! 4. [`call`] sends. It holds the only loop that sends twice, and a pure table decides whether it may.
 //! 5. [`output`] makes an event of the outcome and hands it to a writer's thread, with a ledger once both are committed
-//!    there. Only then is the record's room in the read-ahead given back: a slow API or a slow reader of stdout slows
+//!    there; what goes to a webhook is read from the ledger, or waits in a queue that is as bounded as the rest. Only then is the record's room in the read-ahead given back: a slow API or a slow reader of stdout slows
 //!    the reading of stdin.
 //!
 //! # Where is what
@@ -36,6 +36,7 @@
 //! | what is remembered from run to run, what is done with it | [`ledger`] |
 //! | what does an event say, where is it written | [`output`] |
 //! | who runs when, how does a run end | [`pipeline`] |
+//! | how is an event posted, what does an answer mean, what if nobody takes it | [`output`], [`pipeline`] |
 //! | what does a dead letter say, which is sent again and as what | [`output`], [`pipeline`] |
 //! | what does an option mean | [`cli`] |
 //! | what does 100ms answer | [`emulator`] |

@@ -125,6 +125,25 @@ fn the_file_ends_with_the_numbers_of_the_summary() {
 }
 
 #[test]
+fn what_a_webhook_has_not_taken_is_a_backlog() {
+    let server = Server::start(|_| Reply::ok());
+    for (status, ledger) in [(200, ""), (410, "--ledger run.ledger"), (410, "")] {
+        let receiver = Server::start(move |_| Reply::text(status, ""));
+        let ran = server
+            .run("create-room --concurrency 4 --webhook-unsigned --metrics-textfile m.prom")
+            .line(ledger)
+            .args(["--webhook", &receiver.origin()])
+            .stdin(records(20))
+            .run();
+        let backlog = samples(&ran.file("m.prom"))["roompipe_queue_length{queue=\"webhook\"}"];
+        let posts = &ran.summary()["webhook"];
+        assert_eq!(backlog, posts["backlog"].as_f64().unwrap(), "{status} {ledger}: {posts}");
+        // Without a ledger what is not taken has found its place in a file.
+        assert_eq!(backlog > 0.0, !ledger.is_empty(), "{status} {ledger}");
+    }
+}
+
+#[test]
 fn a_batch_counts_once_for_each_call() {
     let server = Server::start(|received| match received.index {
         0 => Reply::text(400, ""),

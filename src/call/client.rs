@@ -208,6 +208,11 @@ impl Client {
         }
     }
 
+    /// True where a proxy on another machine was named.
+    pub(super) fn has_remote_proxy(&self) -> bool {
+        self.proxy_is_remote
+    }
+
     fn route(&self, local: bool) -> Result<&reqwest::Client, Error> {
         if !local || !matches!(self.setup.proxy, Proxy::Environment) {
             return Ok(&self.http);

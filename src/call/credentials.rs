@@ -26,6 +26,12 @@ const MANAGEMENT_TOKEN: Part = Part {
 const APP_TOKEN: Part =
     Part { variable: "HMS_APP_TOKEN", file_variable: "HMS_APP_TOKEN_FILE", file: "hms_app_token" };
 
+const WEBHOOK_SECRET: Part = Part {
+    variable: "ROOMPIPE_WEBHOOK_SECRET",
+    file_variable: "ROOMPIPE_WEBHOOK_SECRET_FILE",
+    file: "roompipe_webhook_secret",
+};
+
 /// Names the folder in which systemd puts what a unit's `LoadCredential=` asks for (systemd.exec(5)).
 const FOLDER: &str = "CREDENTIALS_DIRECTORY";
 
@@ -307,6 +313,17 @@ fn app_claims(token: &SecretString) -> Result<AppClaims, Error> {
     }
     let claims = jsonwebtoken::dangerous::insecure_decode_claims::<AppClaims>(token);
     claims.map_err(|_| Error::NotAnAppToken("it does not name a room and a role"))
+}
+
+/// Takes what signs posts to a webhook from `ROOMPIPE_WEBHOOK_SECRET`, also as `*_FILE`, or from `roompipe_webhook_secret` in
+/// `$CREDENTIALS_DIRECTORY`; nothing where none is there.
+pub fn webhook_secret(get: impl Fn(&str) -> Option<String>) -> Result<Option<SecretString>, Error> {
+    let get = |name: &str| get(name).filter(|value| !value.is_empty());
+    let found = match (place(&get, &WEBHOOK_SECRET)?, get(FOLDER)) {
+        (None, Some(folder)) => in_folder(Path::new(&folder), &WEBHOOK_SECRET)?,
+        (found, _) => found,
+    };
+    found.map(Place::read).transpose()
 }
 
 /// The file for a part in a folder of credentials, if there is one.

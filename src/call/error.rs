@@ -92,6 +92,15 @@ pub enum Error {
         /// What is wrong.
         why: &'static str,
     },
+    /// The URL of a webhook is none.
+    #[error("use the URL of the webhook: {0}")]
+    Webhook(String),
+    /// Events would travel unprotected.
+    #[error("post events to `{origin}` over plain http")]
+    PlainWebhook {
+        /// Where to.
+        origin: String,
+    },
     /// The proxy's URL is none.
     #[error("use the proxy given: its URL is not one of http or https")]
     Proxy,
@@ -127,6 +136,10 @@ impl Error {
             Self::PlainHttp { .. } => {
                 "use https; plain http carries a credential only to this machine".into()
             }
+            Self::PlainWebhook { .. } => {
+                "use https; plain http is for a receiver on this machine, and not through a proxy".into()
+            }
+            Self::Webhook(_) => "it looks like `https://hooks.example.com/roompipe`".into(),
             Self::PlainHttpProxy => "use https, or no proxy".into(),
             Self::BaseUrl { .. } => "a base URL looks like `https://api.100ms.live/v2`".into(),
             Self::Proxy => "a proxy looks like `http://user:password@host:port`".into(),

@@ -57,7 +57,7 @@ pub(super) fn call_url(text: &str) -> Result<Url, String> {
     if is_http(&url) && !names_a_user(&url) {
         Ok(url)
     } else {
-        Err("it is not http or https, or names a user".into())
+        Err("it is neither http nor https, or it names a user".into())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::pipeline::FailureBudget;
 
 use super::batch::BatchArguments;
 use super::watch::WatchArguments;
+use super::webhook::WebhookArguments;
 
 /// What to call: an endpoint template, or a URL.
 #[derive(Debug, Args)]
@@ -234,7 +235,7 @@ pub(super) struct OutputArguments {
     /// Replace what an output file holds
     #[arg(long, env = "ROOMPIPE_OVERWRITE", hide_env = true, value_parser = BoolishValueParser::new())]
     pub(super) overwrite: bool,
-    /// event; of delivered calls only: body (the answer), merge (record and answer), jq:EXPR
+    /// event, cloudevents; of delivered calls only: body (the answer), merge (record and answer), jq:EXPR
     #[arg(long, value_name = "FORM", default_value = "event", env = "ROOMPIPE_EMIT", hide_env = true)]
     pub(super) emit: String,
     /// Texts that --emit jq:EXPR makes as they are, not as JSON (such as rows by @csv)
@@ -243,15 +244,20 @@ pub(super) struct OutputArguments {
     /// Events also of records with which nothing is to be done
     #[arg(long, env = "ROOMPIPE_EMIT_SKIPPED", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) emit_skipped: bool,
+    /// Events in the order of the input; a record that takes long holds back the rest [default: as calls end]
+    #[arg(long, env = "ROOMPIPE_ORDERED", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
+    pub(super) ordered: bool,
     /// Events of what was not delivered, also to FILE [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_DEAD_LETTERS", hide_env = true)]
     pub(super) dead_letters: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) webhook: WebhookArguments,
     /// The counts, to FILE [default: none]
     #[arg(long, value_name = "FILE", env = "ROOMPIPE_SUMMARY_JSON", hide_env = true)]
     pub(super) summary_json: Option<PathBuf>,
     #[command(flatten)]
     pub(super) watch: WatchArguments,
-    /// Show credentials and signed URLs that requests and answers hold, on the main output only
+    /// Show credentials and signed URLs that requests and answers hold, on the main output and webhook only
     #[arg(long, env = "ROOMPIPE_SHOW_SENSITIVE", hide_env = true, hide_short_help = true, value_parser = BoolishValueParser::new())]
     pub(super) show_sensitive: bool,
 }

@@ -19,7 +19,7 @@ pub(super) const OPPOSITES: [(&str, &str); 5] = [
 ];
 
 /// Options that have no effect without one of others. What another one needs comes behind that one.
-pub(super) const NEEDS: [(&str, &[&str]); 18] = [
+pub(super) const NEEDS: [(&str, &[&str]); 21] = [
     ("--emulator-journal", &["--emulator"]),
     ("--method", &["--url"]),
     ("--effect", &["--url"]),
@@ -30,6 +30,9 @@ pub(super) const NEEDS: [(&str, &[&str]); 18] = [
     ("--batch-bytes", &["--batch", "--batch-as"]),
     ("--batch-results", &["--batch", "--batch-as"]),
     ("--no-bisect", &["--batch", "--batch-as"]),
+    ("--webhook-batch", &["--webhook"]),
+    ("--webhook-spill", &["--webhook"]),
+    ("--webhook-unsigned", &["--webhook"]),
     ("--key", &["--ledger"]),
     ("--on-change", &["--ledger"]),
     ("--last-wins", &["--ledger"]),
@@ -186,7 +189,8 @@ impl OutputArguments {
         settle(
             Side { option: "--append", variable: "ROOMPIPE_APPEND", set: &mut self.append },
             Side { option: "--overwrite", variable: "ROOMPIPE_OVERWRITE", set: &mut self.overwrite },
-        )
+        )?;
+        self.webhook.settle()
     }
 }
 

@@ -84,8 +84,8 @@ fn tell(report: &Report, at_end: AtEnd, goes_on: GoesOn) -> Result<ExitCode, Fai
     if !report.stopped.is_empty() && (pending > 0 || report.input_left || report.events_lost > 0) {
         log::tell("hint", &how_it_goes_on(report, goes_on), None);
     }
-    let counts = report.tally.to_json(report.elapsed, report.exit);
-    log::summary(&report.tally.to_text(report.elapsed), &counts);
+    let counts = report.to_json();
+    log::summary(&report.to_text(), &counts);
     if let Some(summary) = at_end.summary {
         summary.write(&counts.to_string())?;
     }

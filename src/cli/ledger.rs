@@ -1,8 +1,9 @@
 //! `roompipe ledger`: what a ledger knows, for people and for other tools, and what it is to forget.
 //!
-//! It reads beside a run that goes on; only forgetting needs the ledger for itself.
+//! It reads beside a run that goes on; only forgetting and posting need the ledger for themselves.
 
 mod calls;
+mod flush;
 mod status;
 
 use std::io::{BufWriter, StdoutLock};
@@ -45,6 +46,8 @@ enum What {
         /// The ledger
         file: PathBuf,
     },
+    /// Post to a webhook what a run kept for it.
+    Flush(Box<flush::Flush>),
     /// Have records sent again as if nothing were known of them.
     Forget(Forget),
 }
@@ -95,6 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         What::Status { file, format } => status::status(file, *format),
         What::List(wanted) => calls::list(wanted),
         What::Export { file } => calls::export(file),
+        What::Flush(given) => flush::flush(given),
         What::Forget(Forget { file, which }) => forget(file, which),
     }
 }

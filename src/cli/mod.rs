@@ -36,6 +36,7 @@ mod test;
 mod token;
 mod trial;
 mod watch;
+mod webhook;
 mod wire;
 
 use std::ffi::OsString;
@@ -77,6 +78,7 @@ Credentials, from the environment (each also as NAME_FILE, the path of a file):
   HMS_ACCESS_KEY, HMS_SECRET  sign tokens: see Developer on the dashboard
   HMS_MANAGEMENT_TOKEN        a ready management token, instead of the two
   HMS_APP_TOKEN               a ready app token, for calls in the name of a peer (send-dtmf)
+  ROOMPIPE_WEBHOOK_SECRET     signs posts to --webhook: whsec_…, or two of them with a space between
   CREDENTIALS_DIRECTORY       systemd's folder of files with these names, for what is not set
   ROOMPIPE_CREDENTIAL         a credential that `roompipe credential add` stored, before all of these
 Every option of run is also a variable, such as ROOMPIPE_BASE_URL; a flag wins.

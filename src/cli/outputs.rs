@@ -6,17 +6,22 @@ use std::fs::File;
 use std::io::{Seek as _, Write};
 use std::path::{Path, PathBuf};
 
-use crate::call::{Reason, Stop};
+use crate::call::{Poster, Reason, Stop};
 use crate::exit::ExitCode;
 use crate::failpoint;
 use crate::jq::Program;
-use crate::ledger::Scribe;
-use crate::output::{Claim, Claims, Emit, FileError, FileMode, OnAccepted, Outputs, Sink, Writing};
+use crate::ledger::{Ledger, Outbox, Scribe};
+use crate::output::{
+    Claim, Claims, CloudEvents, Emit, FileError, FileMode, OnAccepted, Outputs, Sink, WEBHOOK_BIT, Writing,
+    webhook_queue,
+};
+use crate::pipeline::Courier;
 use crate::record::Input;
 
 use super::arguments::OutputArguments;
 use super::failure::Failure;
-use super::log;
+use super::webhook::Webhook;
+use super::{book, log};
 
 /// The outputs of a run, open and unchanged.
 pub(super) struct Opened {
@@ -30,6 +35,8 @@ pub(super) struct Opened {
     /// Files that must be no other ones of the run. Held until all are open: a new file that goes again may leave its
     /// identity to the next.
     written_by_others: Vec<Claim>,
+    /// For what a webhook does not take.
+    spill: Option<Claim>,
     emit: Emit,
     show_sensitive: bool,
     raw_kept: usize,
@@ -45,6 +52,8 @@ pub(super) struct Ready {
     pub(super) outputs: Outputs,
     pub(super) writings: Vec<(String, Writing)>,
     pub(super) at_end: AtEnd,
+    /// Who takes events to a webhook.
+    pub(super) courier: Option<Courier<Poster>>,
 }
 
 /// What is written once the run is over.
@@ -70,8 +79,9 @@ impl Opened {
         journal: Option<&Path>,
         raw_kept: usize,
         ledger: Option<&Path>,
+        base_url: &str,
     ) -> Result<Self, Failure> {
-        let emit = emit(&given.emit, given.raw)?;
+        let emit = emit(&given.emit, base_url, given.raw)?;
         let mode = mode(given, ledger);
         let stdin = Path::new("/dev/stdin");
         let mut claims = Claims::new(inputs.iter().map(|input| match input {
@@ -95,6 +105,7 @@ impl Opened {
         let output = given.output.as_ref().filter(|path| path.as_os_str() != "-");
         let file = optional(output, mode)?;
         let dead_letters = optional(given.dead_letters.as_ref(), mode)?;
+        let spill = optional(given.webhook.spill(), FileMode::Append)?.map(|(_, claim)| claim);
         let summary = optional(given.summary_json.as_ref(), FileMode::Replace)?;
         let report = optional(given.watch.report.as_ref(), FileMode::Replace)?;
         let metrics = optional(given.watch.metrics_textfile.as_ref(), FileMode::Replace)?;
@@ -115,6 +126,7 @@ impl Opened {
             main,
             dead_letters,
             summary,
+            spill,
             report,
             written_by_others,
             emit,
@@ -123,8 +135,19 @@ impl Opened {
         })
     }
 
+    /// What a ledger keeps for a webhook. What must not be kept unmasked is posted at once, and not read there.
+    pub(super) fn outbox(&self, ledger: Option<&Ledger>) -> Result<Option<Outbox>, Failure> {
+        let outbox = ledger.map(|ledger| ledger.outbox(WEBHOOK_BIT, !self.show_sensitive)).transpose();
+        outbox.map_err(|error| book::refused(&error))
+    }
+
     /// Makes the files ready and starts the writers; the ledger is open by now.
-    pub(super) fn begin(mut self, stop: &Stop, scribe: Option<&Scribe>) -> Result<Ready, Failure> {
+    pub(super) fn begin(
+        mut self,
+        stop: &Stop,
+        scribe: Option<&Scribe>,
+        webhook: Option<(Webhook, Option<Outbox>)>,
+    ) -> Result<Ready, Failure> {
         if let Some(path) = self.new_ledger {
             self.claims.enter(&path, &std::fs::metadata(&path)?).map_err(refused)?;
         }
@@ -143,15 +166,23 @@ impl Opened {
             summary: self.summary.map(Replaced::begin).transpose()?,
             report: self.report.map(Replaced::begin).transpose()?,
         };
+        let (mut posts, mut courier) = (None, None);
+        if let Some((webhook, outbox)) = webhook {
+            let outbox = outbox.zip(scribe.cloned());
+            let (sink, posting) = webhook_queue(outbox.is_some() && !self.show_sensitive);
+            posts = Some(sink);
+            courier = Some(webhook.courier(posting, outbox, self.spill, Some(fallback.clone()), stop));
+        }
         let outputs = Outputs {
             main,
+            webhook: posts,
             emit: self.emit,
             dead_letters,
             fallback,
             show_sensitive: self.show_sensitive,
             raw_kept: self.raw_kept,
         };
-        Ok(Ready { outputs, writings: writers.writings, at_end })
+        Ok(Ready { outputs, writings: writers.writings, courier, at_end })
     }
 }
 
@@ -284,16 +315,19 @@ pub(super) fn is_closed() -> bool {
 }
 
 /// `--emit`.
-pub(super) fn emit(text: &str, raw: bool) -> Result<Emit, Failure> {
+pub(super) fn emit(text: &str, base_url: &str, raw: bool) -> Result<Emit, Failure> {
     match text {
         "event" => Ok(Emit::Event),
         "body" => Ok(Emit::Body),
         "merge" => Ok(Emit::Merge),
+        "cloudevents" => Ok(Emit::CloudEvents(CloudEvents::new(base_url))),
         _ => match text.strip_prefix("jq:") {
             Some(source) => Program::compile(source)
                 .map(|program| Emit::Jq { program: Box::new(program), raw })
                 .map_err(|error| Failure::configuration(format!("`--emit` does not compile: {error}"))),
-            None => Err(Failure::usage(format!("`--emit {text}` is not one of event, body, merge, jq:EXPR"))),
+            None => Err(Failure::usage(format!(
+                "`--emit {text}` is not one of event, cloudevents, body, merge, jq:EXPR"
+            ))),
         },
     }
 }

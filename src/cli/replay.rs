@@ -28,7 +28,7 @@ use super::emulator::Bound;
 use super::failure::Failure;
 use super::outputs::{AtEnd, Opened};
 use super::wire::{Authority, GivenHeader, Wire};
-use super::{book, canary, credential, log, setup, wire};
+use super::{book, canary, credential, log, setup, webhook, wire};
 
 /// What `replay` takes.
 #[derive(Debug, Args)]
@@ -291,6 +291,11 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Failure
     }
     let batches = aim.batches(given);
     let stop = Stop::new();
+    let target = &given.call.target;
+    let form = webhook::form(&given.output.emit, &base_url);
+    let webhook =
+        given.output.webhook.prepare(form, (target.proxy.as_ref(), target.ca_cert.as_ref()), ledger_path)?;
+    let shown_url = base_url.clone();
     let target = Wire { base_url, authority: aim.authority, headers, emulator: bound.is_some() };
     let settings = target.settings(&given.call, &given.delivery, &stop)?;
     let concurrency = settings.concurrency;
@@ -299,14 +304,19 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Failure
     let inputs = setup::inputs(&given.call, &paths)?;
     let journal = given.call.target.emulator_journal.as_deref();
     let raw_kept = given.call.input.max_record_bytes;
-    let opened = Opened::new(&given.output, &paths, journal, raw_kept, ledger_path)?;
+    let opened = Opened::new(&given.output, &paths, journal, raw_kept, ledger_path, &shown_url)?;
     let name = |ledger: &Ledger| LedgerName {
         id: ledger.id().to_owned(),
         file: ledger_path.map(Path::to_owned).unwrap_or_default(),
     };
     let letters = Letters::new(given.selection.clone(), aim.again, ledger.as_ref().map(name));
+    let outbox = opened.outbox(ledger.as_ref().filter(|_| webhook.is_some()))?;
     let book = ledger.map(|ledger| book::begin(ledger, &given.ledger, &stop)).transpose()?;
-    let ready = opened.begin(&stop, book.as_ref().map(|book| &book.scribe))?;
+    let ready = opened.begin(
+        &stop,
+        book.as_ref().map(|book| &book.scribe),
+        webhook.map(|webhook| (webhook, outbox)),
+    )?;
     let run = Run {
         progress: Progress::new(&inputs),
         inputs,
@@ -317,10 +327,12 @@ fn prepare(given: &Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Failure
         endpoint: aim.endpoint,
         outputs: ready.outputs,
         writings: ready.writings,
+        webhook: ready.courier,
         failures: given.delivery.max_failures,
         stop,
         book,
         emit_skipped: given.output.emit_skipped,
+        ordered: given.output.ordered,
         batches,
         canary: given.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
         listing: None,

@@ -11,7 +11,7 @@ use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
 use super::outputs::{AtEnd, Opened};
-use super::{book, canary, log, setup, wire};
+use super::{book, canary, log, setup, webhook, wire};
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -76,6 +76,14 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, AtEnd),
     let credentials = authority.as_ref().map(|authority| &authority.credentials);
     let pins = book::pins(&arguments.ledger, &base_url, &mapping, credentials);
     let stop = Stop::new();
+    let target = &arguments.call.target;
+    let form = webhook::form(&arguments.output.emit, &base_url);
+    let webhook = arguments.output.webhook.prepare(
+        form,
+        (target.proxy.as_ref(), target.ca_cert.as_ref()),
+        ledger_path,
+    )?;
+    let shown_url = base_url.clone();
     let target = wire::Wire { base_url, authority, headers, emulator: bound.is_some() };
     let settings = target.settings(&arguments.call, &arguments.delivery, &stop)?;
     let concurrency = settings.concurrency;
@@ -84,11 +92,16 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, AtEnd),
     setup::check_columns(&mapping, &inputs)?;
     let journal = arguments.call.target.emulator_journal.as_deref();
     let raw_kept = arguments.call.input.max_record_bytes;
-    let opened = Opened::new(&arguments.output, &meaning.paths, journal, raw_kept, ledger_path)?;
+    let opened = Opened::new(&arguments.output, &meaning.paths, journal, raw_kept, ledger_path, &shown_url)?;
     // Last of all: a run that is refused leaves no ledger behind.
     let ledger = book::open(&arguments.ledger, &pins, &mapping)?;
+    let outbox = opened.outbox(ledger.as_ref().filter(|_| webhook.is_some()))?;
     let book = ledger.map(|ledger| book::begin(ledger, &arguments.ledger, &stop)).transpose()?;
-    let ready = opened.begin(&stop, book.as_ref().map(|book| &book.scribe))?;
+    let ready = opened.begin(
+        &stop,
+        book.as_ref().map(|book| &book.scribe),
+        webhook.map(|webhook| (webhook, outbox)),
+    )?;
     let batches = setup::batches(&arguments.call.batch, &mapping);
     let run = Run {
         progress: Progress::new(&inputs),
@@ -100,10 +113,12 @@ fn prepare(arguments: &Arguments, bound: Option<&Bound>) -> Result<(Run, AtEnd),
         endpoint,
         outputs: ready.outputs,
         writings: ready.writings,
+        webhook: ready.courier,
         failures: arguments.delivery.max_failures,
         stop,
         book,
         emit_skipped: arguments.output.emit_skipped,
+        ordered: arguments.output.ordered,
         batches,
         canary: arguments.delivery.canary.map(|calls| Canary::new(calls, canary::consent())),
         listing: None,

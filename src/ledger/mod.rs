@@ -14,7 +14,9 @@ mod forget;
 mod inspect;
 mod lock;
 mod open;
+mod outbox;
 mod printable;
+mod ranges;
 mod recall;
 mod resume;
 mod rows;
@@ -33,6 +35,7 @@ pub use error::Error;
 pub use forget::{Forgetting, Which};
 pub use inspect::{Calls, Inspection, ListedCall, PastRun, Run, Standing, Status};
 pub use open::{Ledger, Leftovers};
+pub use outbox::Outbox;
 pub use printable::printable;
 pub use recall::NoRecall;
 pub use resume::{

@@ -9,9 +9,10 @@ use rusqlite::{Connection, params};
 use super::connect::{self, Meta, Opened};
 use super::file::OpenedFile;
 use super::lock::Lock;
+use super::outbox::Outbox;
 use super::recall::SqliteRecall;
 use super::scribe::{self, Closing, OnFailure, Scribe};
-use super::sqlite::SqliteStore;
+use super::sqlite::{self, SqliteStore};
 use super::unemitted::Unemitted;
 use super::{Error, Pins, Recall, StoredEvent, printable};
 
@@ -128,11 +129,35 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be read.
     pub fn leftovers(&self) -> Result<Leftovers, Error> {
-        let last = "SELECT coalesce(max(seq), 0) FROM events";
-        let until =
-            self.connection.query_row(last, [], |row| row.get::<_, i64>(0)).map_err(Error::reading)?;
+        let until = self.last_event()?;
         let connection = connect::read_again(&self.path, &self.real)?;
-        Ok(Leftovers { connection, after: 0, until: until.cast_unsigned() })
+        Ok(Leftovers { connection, after: 0, until })
+    }
+
+    /// The events that the output with this bit has not surely taken; those of the run that is about to start among them
+    /// where it is to `follow`.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn outbox(&self, bit: u8, follow: bool) -> Result<Outbox, Error> {
+        let until = if follow { u64::MAX >> 1 } else { self.last_event()? };
+        let connection = connect::read_again(&self.path, &self.real)?;
+        Outbox::new(connection, bit, until).map_err(Error::reading)
+    }
+
+    /// The number of the last event that is kept.
+    fn last_event(&self) -> Result<u64, Error> {
+        let last = "SELECT coalesce(max(seq), 0) FROM events";
+        let last = self.connection.query_row(last, [], |row| row.get::<_, i64>(0)).map_err(Error::reading)?;
+        Ok(last.cast_unsigned())
+    }
+
+    /// Starts the thread as [`Ledger::start`] does, for what is no run: only outputs take what they missed.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub fn start_without_run(self, on_failure: OnFailure) -> Result<(Scribe, Closing), Error> {
+        self.start_as(None, on_failure)
     }
 
     /// Enters the run, pins anew what has changed, and starts the thread. `on_failure` is told the first error there.
@@ -140,7 +165,6 @@ impl Ledger {
     /// # Errors
     /// The ledger cannot be written.
     pub fn start(self, on_failure: OnFailure) -> Result<(Scribe, Closing), Error> {
-        let unemitted = unemitted(&self.connection).map_err(Error::reading)?;
         if let Some(pins) = &self.new_pins {
             connect::pin(&self.connection, pins).map_err(Error::writing)?;
         }
@@ -149,7 +173,13 @@ impl Ledger {
                 .execute("UPDATE meta SET mapping = ?1, mappings = mappings + 1", [mapping])
                 .map_err(Error::writing)?;
         }
-        let store = SqliteStore::begin(self.connection, self.lock, self.file).map_err(Error::writing)?;
+        let run = sqlite::enter(&self.connection).map_err(Error::writing)?;
+        self.start_as(Some(run), on_failure)
+    }
+
+    fn start_as(self, run: Option<i64>, on_failure: OnFailure) -> Result<(Scribe, Closing), Error> {
+        let unemitted = unemitted(&self.connection).map_err(Error::reading)?;
+        let store = SqliteStore::begin(self.connection, run, self.lock, self.file).map_err(Error::writing)?;
         scribe::start(Box::new(store), unemitted, on_failure)
             .map_err(|source| Error::Open { path: self.path, source })
     }

@@ -132,6 +132,13 @@ impl Scribe {
         }
     }
 
+    /// The same for an output that is an async task.
+    pub async fn taken(&self, output: u8, seqs: Vec<u64>) {
+        if !seqs.is_empty() {
+            let _ = self.queue.send(Message::Emitted(output, seqs)).await;
+        }
+    }
+
     async fn write(&self, change: Change) -> Result<Option<u64>, Error> {
         self.hand_over(|answer| Message::Change(change, answer)).await
     }

@@ -18,7 +18,8 @@ const REPORTS: i64 = 100;
 #[derive(Debug)]
 pub(super) struct SqliteStore {
     connection: Connection,
-    run: i64,
+    /// Nothing where only outputs take what they missed.
+    run: Option<i64>,
     /// No intent stands open, and there is none to take back.
     without_intents: bool,
     /// What the connection is set to: every commit is synced, not only every checkpoint.
@@ -30,11 +31,20 @@ pub(super) struct SqliteStore {
     _lock: Lock,
 }
 
+/// Enters a new run; returns its number.
+pub(super) fn enter(connection: &Connection) -> Result<i64> {
+    connection.execute("INSERT INTO runs (started) VALUES (?1)", [Timestamp::now().as_millisecond()])?;
+    Ok(connection.last_insert_rowid())
+}
+
 impl SqliteStore {
-    /// Enters a new run. The connection is set up already.
-    pub(super) fn begin(connection: Connection, lock: Lock, file: OpenedFile) -> Result<Self> {
-        connection.execute("INSERT INTO runs (started) VALUES (?1)", [Timestamp::now().as_millisecond()])?;
-        let run = connection.last_insert_rowid();
+    /// Begins to write for a run that was entered. The connection is set up already.
+    pub(super) fn begin(
+        connection: Connection,
+        run: Option<i64>,
+        lock: Lock,
+        file: OpenedFile,
+    ) -> Result<Self> {
         let without_intents =
             connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM intents)", [], |row| row.get(0))?;
         let mut store = Self {
@@ -79,7 +89,7 @@ impl SqliteStore {
         )?;
         // A page is looked at for some time; a ledger is kept for years.
         let sql = "UPDATE runs SET report = NULL WHERE number <= ?1 AND report IS NOT NULL";
-        self.connection.execute(sql, [self.run.saturating_sub(REPORTS)])?;
+        self.connection.execute(sql, [self.run.map(|run| run.saturating_sub(REPORTS))])?;
         let count = |from: &str| -> Result<u64> {
             let sql = format!("SELECT count(*) FROM {from}");
             self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)

@@ -1,13 +1,13 @@
 //! Which events each output has yet to take, and what follows from one that was taken: an output's mark moves, and an
 //! event that all have goes.
 //!
-//! It knows numbers only; what is written down because of them is the store's business. There are as many numbers here
-//! as outputs lag behind: they take bytes only so far ahead.
+//! It knows numbers only; what is written down because of them is the store's business. Files take bytes only
+//! so far ahead; one that lags behind without end, such as a webhook, misses numbers that stand side by side.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::Change;
+use super::ranges::Ranges;
 
 /// Outputs are the bits of a byte.
 const OUTPUTS: usize = u8::BITS as usize;
@@ -29,7 +29,7 @@ pub(super) struct Unemitted {
 
 #[derive(Debug, Default)]
 struct Output {
-    missing: BTreeSet<u64>,
+    missing: Ranges,
     /// The mark as it was last written down; nothing for an output that never had an event.
     mark: Option<u64>,
     /// It took something since then.
@@ -80,10 +80,10 @@ impl Unemitted {
     /// An output has taken an event.
     pub(super) fn emitted(&mut self, output: u8, seq: u64) {
         let Some(output) = self.outputs.get_mut(usize::from(output)) else { return };
-        if output.missing.remove(&seq) {
+        if output.missing.remove(seq) {
             output.moved = true;
             self.news += 1;
-            if self.outputs.iter().all(|output| !output.missing.contains(&seq)) {
+            if self.outputs.iter().all(|output| !output.missing.contains(seq)) {
                 self.taken.push(seq);
             }
         }

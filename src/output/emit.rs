@@ -1,5 +1,5 @@
-//! What of an event an output carries (`--emit`): the event itself, the answer, the record with the answer, or
-//! whatever a jq program makes of the event.
+//! What of an event an output carries (`--emit`): the event itself, in our shape or as a CloudEvent, the answer, the record
+//! with the answer, or whatever a jq program makes of the event.
 //!
 //! It knows how to say it, not where it is written.
 
@@ -9,6 +9,7 @@ use crate::outcome::Outcome;
 use crate::record::write_line;
 use crate::template::Listed;
 
+use super::cloudevents::CloudEvents;
 use super::event::{Event, Shown, SubjectContent, push_answer};
 use super::told::Told;
 use super::veil::Veil;
@@ -29,6 +30,8 @@ pub enum Emit {
         /// Texts are written as they are, not as JSON.
         raw: bool,
     },
+    /// The whole event as a CloudEvent.
+    CloudEvents(CloudEvents),
 }
 
 /// Why an event could not be emitted as asked: jq failed on it.
@@ -39,7 +42,7 @@ impl Emit {
     /// True where the form carries an event of this outcome; the others go to dead letters or stderr.
     #[must_use]
     pub fn carries(&self, outcome: Outcome) -> bool {
-        matches!(self, Self::Event) || outcome == Outcome::Delivered
+        matches!(self, Self::Event | Self::CloudEvents(_)) || outcome == Outcome::Delivered
     }
 
     /// Appends the lines for one event.
@@ -75,6 +78,11 @@ impl Emit {
                 let most = event.page.map_or(1, |page| usize::try_from(page.items).unwrap_or(1)).max(1);
                 write_outputs((program, most), *raw, &line, out)?;
             }
+            Self::CloudEvents(form) => {
+                let mut line = Vec::new();
+                event.write(shown, &mut line);
+                form.write(&line, out).map_err(EmitError)?;
+            }
         }
         Ok(())
     }
@@ -103,6 +111,7 @@ impl Emit {
                 }
             }
             Self::Jq { program, raw } => write_outputs((program, 1), *raw, line, out)?,
+            Self::CloudEvents(form) => form.write(line, out).map_err(EmitError)?,
         }
         Ok(())
     }

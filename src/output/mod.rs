@@ -3,6 +3,7 @@
 //!
 //! It knows records, requests and answers as things to tell of; it never decides an outcome.
 
+mod cloudevents;
 mod emit;
 mod event;
 mod file;
@@ -18,7 +19,9 @@ mod tally;
 mod timeline;
 mod told;
 mod veil;
+mod webhook;
 
+pub use cloudevents::CloudEvents;
 pub use emit::{Emit, EmitError};
 pub use event::{Event, Page, RAW_SHOWN, Share, Shown, Subject, SubjectContent, batch_event_id, event_id};
 pub use file::{Claim, Claims, FileError, FileMode};
@@ -32,6 +35,12 @@ pub use slowest::{SlowCall, Slowest};
 pub use tally::{Cost, Tally};
 pub use timeline::{Bucket, Timeline};
 pub use veil::without_secrets;
+pub use webhook::{
+    Backlog, Meaning, Parcel, PostForm, Posting, SecretError, Signer, ToPost, WebhookSink, meaning,
+    webhook_queue,
+};
+
+use std::cell::OnceCell;
 
 use bytes::Bytes;
 
@@ -47,6 +56,11 @@ pub const DEAD_LETTERS: u8 = 2;
 /// What nobody else carries, likewise.
 pub const FALLBACK: u8 = 4;
 
+/// The webhook, likewise.
+pub const WEBHOOK: u8 = 8;
+/// The number of that bit.
+pub const WEBHOOK_BIT: u8 = 3;
+
 /// Where the events of a run go.
 #[derive(Debug)]
 pub struct Outputs {
@@ -58,7 +72,9 @@ pub struct Outputs {
     pub dead_letters: Option<Sink>,
     /// Where undelivered events go that no other output carries: stderr, one JSON a line.
     pub fallback: Sink,
-    /// Sensitive answer fields and the secrets of requests as they are, on the main output only.
+    /// Where events are posted, too.
+    pub webhook: Option<WebhookSink>,
+    /// Sensitive answer fields and the secrets of requests as they are, on the main output and the webhook only.
     pub show_sensitive: bool,
     /// How much of an unreadable record a dead letter keeps, in bytes.
     pub raw_kept: usize,
@@ -73,10 +89,30 @@ pub struct Kept {
     pub line: Bytes,
 }
 
+/// What outputs are handed of one event.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    of_files: Vec<Piece>,
+    /// Nothing inside where the ledger has it.
+    to_post: Option<Option<ToPost>>,
+}
+
+/// What one of them is handed.
+#[derive(Debug)]
+struct Piece {
+    output: u8,
+    lines: Bytes,
+    mark: Option<Mark>,
+}
+
 impl Outputs {
     /// The outputs that carry an event of this outcome, a bit each.
     #[must_use]
     pub fn carrying(&self, outcome: Outcome) -> u8 {
+        self.files_carrying(outcome) | if self.webhook.is_some() { WEBHOOK } else { 0 }
+    }
+
+    fn files_carrying(&self, outcome: Outcome) -> u8 {
         let main = if self.emit.carries(outcome) { MAIN } else { 0 };
         match (outcome.is_fine(), self.dead_letters.is_some()) {
             (true, _) => main,
@@ -94,19 +130,21 @@ impl Outputs {
         line.into()
     }
 
-    /// Hands one event to every output that carries it; waits while they are behind. One that was `kept` is told as it
-    /// was written down.
+    /// What every output that carries an event is to be handed of it; one that was `kept` is told as it was written down.
     ///
-    /// # Errors
-    /// Where the `--emit` program fails; the event went to the fallback then, so that it is not lost, and the main
-    /// output still misses it.
-    pub async fn emit(&self, event: &Event<'_>, kept: Option<&Kept>) -> Result<(), EmitError> {
+    /// The error says where the `--emit` program fails; the event goes to the fallback then, so that it is not lost, and
+    /// the main output still misses it.
+    pub fn pieces(&self, event: &Event<'_>, kept: Option<&Kept>) -> (Pieces, Result<(), EmitError>) {
         let mark = |outputs| kept.map(|kept| Mark { seq: kept.seq, outputs });
         let carrying = self.carrying(event.outcome);
+        let masked = OnceCell::new();
+        let masked = || masked.get_or_init(|| self.short_line(event, false)).clone();
+        let mut pieces = Pieces::default();
         let mut result = Ok(());
         if carrying & MAIN != 0 {
             let lines = match (&self.emit, kept) {
                 (Emit::Event, Some(kept)) if !self.show_sensitive => kept.line.clone(),
+                (Emit::Event, None) if !self.show_sensitive => masked(),
                 _ => {
                     let shown = Shown { raw: RAW_SHOWN, sensitive: self.show_sensitive };
                     let mut lines = Vec::with_capacity(USUAL_LINE);
@@ -115,34 +153,79 @@ impl Outputs {
                 }
             };
             if result.is_ok() {
-                self.main.send(lines, mark(MAIN)).await;
+                pieces.add(MAIN, lines, mark(MAIN));
             }
         }
         let line = || kept.map_or_else(|| self.line(event), |kept| kept.line.clone());
-        if let Some(dead) = self.dead_letters.as_ref().filter(|_| carrying & DEAD_LETTERS != 0) {
-            dead.send(line(), mark(DEAD_LETTERS)).await;
+        if carrying & DEAD_LETTERS != 0 {
+            pieces.add(DEAD_LETTERS, line(), mark(DEAD_LETTERS));
         } else if result.is_err() || carrying & FALLBACK != 0 {
-            let mut line = Vec::with_capacity(USUAL_LINE);
-            event.write(Shown { raw: RAW_SHOWN, sensitive: false }, &mut line);
-            self.fallback.send(line, mark(FALLBACK)).await;
+            pieces.add(FALLBACK, masked(), mark(FALLBACK));
         }
-        result
+        if let Some(webhook) = &self.webhook {
+            let seq = kept.map(|kept| kept.seq);
+            pieces.to_post = Some(match kept {
+                _ if webhook.finds(seq) => None,
+                Some(kept) if !self.show_sensitive => {
+                    Some(ToPost { line: kept.line.clone(), masked: kept.line.clone(), seq })
+                }
+                _ => {
+                    let line = if self.show_sensitive { self.short_line(event, true) } else { masked() };
+                    Some(ToPost { line, masked: masked(), seq })
+                }
+            });
+        }
+        (pieces, result)
+    }
+
+    /// The event as a line that shows only the beginning of an unreadable record.
+    fn short_line(&self, event: &Event<'_>, sensitive: bool) -> Bytes {
+        let mut line = Vec::with_capacity(USUAL_LINE);
+        event.write(Shown { raw: RAW_SHOWN, sensitive }, &mut line);
+        line.into()
+    }
+
+    /// Hands them over; waits while outputs are behind.
+    pub async fn hand_over(&self, pieces: Pieces) {
+        for Piece { output, lines, mark } in pieces.of_files {
+            match output {
+                MAIN => self.main.send(lines, mark).await,
+                FALLBACK => self.fallback.send(lines, mark).await,
+                _ => {
+                    if let Some(dead) = &self.dead_letters {
+                        dead.send(lines, mark).await;
+                    }
+                }
+            }
+        }
+        match (&self.webhook, pieces.to_post) {
+            (Some(webhook), Some(Some(event))) => webhook.send(event).await,
+            (Some(webhook), Some(None)) => webhook.ring(),
+            _ => {}
+        }
     }
 
     /// Tells an event again that was kept and not surely told: to those of the outputs that `miss` it and carry it now,
-    /// or, where none of them does, to all that carry it now.
+    /// or, where none of them does, to all files that carry it now. What only a webhook misses is left to whoever posts
+    /// what a ledger keeps: false then.
     ///
     /// # Errors
     /// Where the `--emit` program fails, or the line is no event; it went to the fallback then. What the program failed
     /// on the main output still misses.
-    pub async fn emit_again(&self, kept: Kept, missing: u8) -> Result<(), EmitError> {
+    pub async fn emit_again(&self, kept: Kept, missing: u8) -> Result<bool, EmitError> {
+        let missing = missing & !WEBHOOK;
+        if missing == 0 {
+            return Ok(false);
+        }
         let told = told::Told::read(&kept.line);
-        let carrying = told.as_ref().map_or(FALLBACK, |told| self.carrying(told.outcome));
+        let carrying = told.as_ref().map_or(FALLBACK, |told| self.files_carrying(told.outcome));
         let targets = if carrying & missing == 0 { carrying } else { carrying & missing };
-        let mut result = told.as_ref().map(|_| ()).map_err(|error| EmitError(error.clone()));
+        let mut result = told.as_ref().map(|_| true).map_err(|error| EmitError(error.clone()));
         let mut lines = Vec::new();
-        if let (Ok(told), true) = (&told, targets & MAIN != 0) {
-            result = self.emit.write_again(told, &kept.line, &mut lines);
+        if let (Ok(told), true) = (&told, targets & MAIN != 0)
+            && let Err(error) = self.emit.write_again(told, &kept.line, &mut lines)
+        {
+            result = Err(error);
         }
         // Whoever missed it and does not carry it any more is served by the others, unless the main one fails.
         let mut rest = if told.is_ok() && result.is_err() { 0 } else { missing & !targets };
@@ -157,5 +240,18 @@ impl Outputs {
             self.fallback.send(kept.line.clone(), mark(FALLBACK)).await;
         }
         result
+    }
+}
+
+impl Pieces {
+    /// The memory they take.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        let of_files = self.of_files.iter().map(|piece| piece.lines.len());
+        of_files.sum::<usize>() + self.to_post.iter().flatten().map(|event| event.line.len()).sum::<usize>()
+    }
+
+    fn add(&mut self, output: u8, lines: impl Into<Bytes>, mark: Option<Mark>) {
+        self.of_files.push(Piece { output, lines: lines.into(), mark });
     }
 }

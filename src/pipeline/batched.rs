@@ -219,7 +219,12 @@ impl Workshop {
                     kept => kept,
                 },
             };
-            self.tell(&self.event(telling, calls, &ends), kept).await;
+            // The first of its records in the input.
+            let jobs = telling.say.members.iter().map(|member| &members[*member].job);
+            let Some(job) = jobs.min_by_key(|job| job.place.as_ref().map(|place| place.number)) else {
+                continue;
+            };
+            self.tell(&self.event(telling, calls, &ends), kept, job).await;
         }
         let is_delivered = |outcome: &Outcome| *outcome == Outcome::Delivered;
         Part::Ended(Ended { some: outcomes.iter().any(is_delivered), all: outcomes.iter().all(is_delivered) })

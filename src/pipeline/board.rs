@@ -15,6 +15,7 @@ use crate::record::{Identity, Ticket as Room};
 use super::gather::Gathering;
 use super::lanes::{Lanes, Ticket};
 use super::meter::Meter;
+use super::order::Place;
 use super::progress::Progress;
 use super::task::Task;
 
@@ -40,6 +41,8 @@ pub(super) struct Job {
     pub(super) letterhead: Option<Letterhead>,
     /// Room in the read-ahead, given back when the record has ended.
     _room: Option<Room>,
+    /// Where its events belong, with `--ordered`; its room is there then.
+    pub(super) place: Option<Place>,
     progress: Mutex<(usize, Outcome)>,
 }
 
@@ -52,7 +55,7 @@ impl Job {
         room: Option<Room>,
     ) -> Self {
         let progress = Mutex::new((left, outcome));
-        Self { subject, of, in_key_lane: false, letterhead: None, _room: room, progress }
+        Self { subject, of, in_key_lane: false, letterhead: None, _room: room, place: None, progress }
     }
 }
 

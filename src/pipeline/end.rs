@@ -16,6 +16,7 @@ use crate::output::{About, Account, Kept, Outputs, Said, Written};
 use super::board::Board;
 use super::read::ReadEnd;
 use super::run::{Message, Report};
+use super::webhook::Posts;
 use super::work::Workshop;
 
 /// Events of earlier runs that are looked at together.
@@ -28,6 +29,7 @@ pub(super) struct End {
     messages: Vec<Message>,
     pub(super) input_left: bool,
     events_lost: u64,
+    posts: Option<Posts>,
 }
 
 impl End {
@@ -65,7 +67,7 @@ impl End {
 
     /// Tells events of earlier runs that some output has not surely taken.
     pub(super) async fn tell_again(&mut self, outputs: &Outputs, mut leftovers: Leftovers, stop: &Stop) {
-        let mut told = 0;
+        let (mut told, mut only_webhook) = (0_u64, 0_u64);
         let mut failed = (0_u64, None);
         let mut unread = None;
         let again = async {
@@ -76,10 +78,14 @@ impl End {
                     Err(error) => return unread = Some(error),
                 };
                 for StoredEvent { seq, outputs: missing, line } in page {
-                    told += 1;
-                    if let Err(error) = outputs.emit_again(Kept { seq, line }, missing).await {
-                        failed.0 += 1;
-                        failed.1.get_or_insert(error.0);
+                    match outputs.emit_again(Kept { seq, line }, missing).await {
+                        Ok(true) => told += 1,
+                        Ok(false) => only_webhook += 1,
+                        Err(error) => {
+                            told += 1;
+                            failed.0 += 1;
+                            failed.1.get_or_insert(error.0);
+                        }
                     }
                 }
             }
@@ -91,6 +97,12 @@ impl End {
         }
         if told > 0 {
             tracing::info!("{} told again: an earlier run may not have written them", events(told));
+        }
+        if only_webhook > 0 && outputs.webhook.is_none() {
+            tracing::warn!(
+                "{} kept for a webhook, which this run has none of: `roompipe ledger flush LEDGER --webhook URL` posts them",
+                events(only_webhook)
+            );
         }
         self.emit_failed(failed);
         if let Some(error) = unread {
@@ -114,6 +126,21 @@ impl End {
             let exit = if gone { ExitCode::Stopped } else { ExitCode::Io };
             self.say(exit, format!("{name}: {} not written: {error}", events(written.lost)), None);
         }
+    }
+
+    /// What became of posts to a webhook; nothing where a panic ended them.
+    pub(super) fn posted(&mut self, posts: Option<Posts>) {
+        let Some(posts) = posts else {
+            return self.say(
+                ExitCode::Io,
+                "an internal error ended the posts to the webhook".to_owned(),
+                None,
+            );
+        };
+        for (exit, Message { text, hint }) in posts.messages() {
+            self.say(exit, text, hint);
+        }
+        self.posts = Some(posts);
     }
 
     pub(super) fn told(&mut self, workshop: &Workshop) {
@@ -171,6 +198,7 @@ impl End {
             stopped,
             input_left: self.input_left,
             events_lost: self.events_lost,
+            posts: self.posts,
             messages: self.messages,
         }
     }
@@ -202,7 +230,7 @@ impl Report {
 
 /// Closes the ledger, and says what of it the run has not met.
 pub(super) fn closed(closing: Closing, mut report: Report, meets_all: bool) -> Report {
-    let summary = report.tally.to_json(report.elapsed, report.exit);
+    let summary = report.to_json();
     let exit = report.exit.number();
     // An account that could not be written as JSON would be none; everything else is kept all the same.
     let closing = match serde_json::to_string(&report.account) {
@@ -257,6 +285,6 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn events(count: u64) -> String {
+pub(super) fn events(count: u64) -> String {
     if count == 1 { "1 event was".to_owned() } else { format!("{count} events were") }
 }

@@ -19,6 +19,7 @@ use crate::record::{
 use super::board::{Board, Job, Letterhead};
 use super::letters::Letters;
 use super::memory::{Memory, Sight, Tasks, by_position};
+use super::order::{Place, Places};
 use super::read_error::ReadError;
 use super::task::{Invalidity, Plan, Task};
 
@@ -51,6 +52,8 @@ pub(super) struct Reading {
     pub(super) memory: Option<Memory>,
     /// Records with which nothing is to be done are told, too.
     pub(super) emit_skipped: bool,
+    /// Gives records their places, with `--ordered`.
+    pub(super) places: Option<Places>,
 }
 
 /// The header whose columns were checked last.
@@ -267,11 +270,21 @@ impl Reading {
     ) {
         let content = subject.content.len_bytes();
         let room = self.room(content + tasks.iter().map(|(_, task)| size(task)).sum::<usize>());
+        let (place, room) = self.place(room);
         let mut job = Job::new(subject, of, (tasks.len(), outcome), room);
         // Letters do not say whether the last of several records with their key wins.
         job.in_key_lane = letterhead.is_some() || self.memory.as_ref().is_some_and(Memory::last_wins);
         job.letterhead = letterhead;
+        job.place = place;
         self.board.admit(&Arc::new(job), tasks);
+    }
+
+    /// The place of the next record, where there are places; it keeps the room then.
+    pub(super) fn place(&mut self, room: Option<Room>) -> (Option<Place>, Option<Room>) {
+        match &mut self.places {
+            Some(places) => (Some(places.next(room)), None),
+            None => (None, room),
+        }
     }
 
     /// Waits for room in the read-ahead.

@@ -9,13 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
-use crate::call::{Level, Reason, Sender, Stop};
+use crate::call::{Level, Poster, Reason, Sender, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::{Closing, Leftovers, Policy, Recall, Scribe};
 use crate::mapping::Batching;
-use crate::output::{About, Account, Outputs, Sink, Tally, Writing};
+use crate::output::{About, Account, Outputs, Sink, Tally, WebhookSink, Writing};
 use crate::record::{Budget, Inputs};
 
 use super::board::Board;
@@ -24,12 +24,14 @@ use super::canary::Canary;
 use super::end::{End, closed};
 use super::gather::Gathering;
 use super::memory::Memory;
+use super::order::{self, Places};
 use super::pages::Listing;
 use super::progress::{Depth, Gauges, Progress};
 use super::read::{CheckedHeader, Front, Reading};
 use super::reconcile::Reconciler;
 use super::settlement::Teller;
 use super::shutdown;
+use super::webhook::{Courier, Posts};
 use super::work::Workshop;
 
 /// Bytes of records read and not settled.
@@ -61,6 +63,8 @@ pub struct Run {
     pub outputs: Outputs,
     /// The writers behind `outputs`, with the names messages use.
     pub writings: Vec<(String, Writing)>,
+    /// Who takes events to a webhook.
+    pub webhook: Option<Courier<Poster>>,
     /// `--max-failures`.
     pub failures: Option<FailureBudget>,
     /// The switch that ends the run early; shared with `sender` and the outputs.
@@ -69,6 +73,8 @@ pub struct Run {
     pub book: Option<Book>,
     /// Records with which nothing is to be done are told, too.
     pub emit_skipped: bool,
+    /// Events leave in the order of the input.
+    pub ordered: bool,
     /// How records share calls, where they do.
     pub batches: Option<Batches>,
     /// `--canary`.
@@ -125,10 +131,35 @@ pub struct Report {
     pub input_left: bool,
     /// Events that no output accepted.
     pub events_lost: u64,
+    /// What became of posts to a webhook.
+    pub posts: Option<Posts>,
     /// What the user must know besides the counts.
     pub messages: Vec<Message>,
     /// What the page about it shows besides.
     pub account: Account,
+}
+
+impl Report {
+    /// The machine-readable summary (`--summary-json`).
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut counts = self.tally.to_json(self.elapsed, self.exit);
+        if let Some(posts) = &self.posts {
+            counts["webhook"] = posts.to_json();
+        }
+        counts
+    }
+
+    /// The summary for people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = self.tally.to_text(self.elapsed);
+        if let Some(posts) = &self.posts {
+            text.push('\n');
+            text.push_str(&posts.to_text());
+        }
+        text
+    }
 }
 
 /// Something that went wrong with a run rather than with a record.
@@ -175,6 +206,9 @@ impl Run {
         };
         let (mut memory, mut scribe, mut closing) = (None, None, None);
         let mut end = End::default();
+        let told = self.stop.clone();
+        let courier =
+            self.webhook.map(|courier| tokio::spawn(async move { courier.run(last_wait(&told)).await }));
         if let Some(book) = self.book {
             end.tell_again(&self.outputs, book.leftovers, &self.stop).await;
             let recall = (book.recall, book.is_blank);
@@ -182,7 +216,10 @@ impl Run {
             scribe = Some(book.scribe);
             closing = Some(book.closing);
         }
+        let (row, told) = tokio::sync::mpsc::unbounded_channel();
+        let row = self.ordered.then_some(row);
         let reading = Reading {
+            places: row.as_ref().map(Places::new),
             inputs: self.inputs,
             board: Arc::clone(&board),
             budget: budget.clone(),
@@ -197,17 +234,22 @@ impl Run {
             .stack_size(READER_STACK)
             .spawn(move || reading.run(front))
             .map_err(RunError::Thread)?;
+        let (outputs, telling) = (Arc::new(self.outputs), Arc::new(AtomicU64::new(0)));
+        let in_order = row
+            .is_some()
+            .then(|| tokio::spawn(order::hand_over(told, Arc::clone(&outputs), Arc::clone(&telling))));
         let workshop = Arc::new(Workshop {
+            row: std::sync::Mutex::new(row),
             board: Arc::clone(&board),
             queue: Mutex::new(queue),
             sender: self.sender,
             reconciler: self.reconciler,
-            outputs: self.outputs,
+            outputs,
             teller,
             scribe,
             failures: self.failures,
             stop: self.stop.clone(),
-            telling: AtomicU64::new(0),
+            telling,
             emit_failures: std::sync::Mutex::default(),
             batches: self.batches,
             fruitless: AtomicU32::new(0),
@@ -221,12 +263,19 @@ impl Run {
         }
         let in_time = wait(&board, &budget, &self.stop, &workshop, &mut workers).await;
         workers.shutdown().await;
+        if let Some(task) = in_order {
+            workshop.close_row();
+            end_in_time(task, in_time, &self.stop).await;
+        }
         end.told(&workshop);
         // The writers end when the last sender of lines is gone.
         drop(workshop);
         match board.was_read_whole() {
             Some(whole) => end.read(whole, reader.join().ok()),
             None => end.input_left = true,
+        }
+        if let Some(courier) = courier {
+            end.posted(courier.await.ok());
         }
         for (name, writing) in self.writings {
             let give_up = async {
@@ -257,6 +306,9 @@ impl Run {
             if let Some(waiting) = sink.map(Sink::waiting) {
                 queues.push((name, Box::new(move || waiting.chunks())));
             }
+        }
+        if let Some(backlog) = self.outputs.webhook.as_ref().map(WebhookSink::backlog) {
+            queues.push(("webhook", Box::new(move || backlog.events())));
         }
         if let Some(queue) = self.book.as_ref().map(|book| book.scribe.queue()) {
             queues.push(("ledger", Box::new(move || queue.messages() as u64)));
@@ -301,6 +353,24 @@ async fn wait(
                 stop.drain(Reason::new(ExitCode::Io, "an internal error ended a worker"));
                 workers.spawn(Arc::clone(workshop).work());
             }
+        }
+    }
+}
+
+/// Waits for what was told in its order, as long as outputs are waited for at all.
+async fn end_in_time(mut task: JoinHandle<()>, in_time: bool, stop: &Stop) {
+    let give_up = async {
+        if in_time {
+            last_wait(stop).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = &mut task => {}
+        () = give_up => {
+            task.abort();
+            // Until it has let go of the outputs.
+            let _ = task.await;
         }
     }
 }

@@ -110,9 +110,11 @@ impl Letters {
         let mut members = Vec::with_capacity(apart.len());
         for ((one, subject), task) in apart.iter().zip(subjects).zip(tasks.into_iter().flatten()) {
             let (call, of) = (whole(one.letter.call.0), whole(one.letter.call.1));
-            let mut job = Job::new(subject, of, (1, Outcome::Filtered), room.take());
+            let (place, room) = reading.place(room.take());
+            let mut job = Job::new(subject, of, (1, Outcome::Filtered), room);
             job.in_key_lane = true;
             job.letterhead = Some(self.letterhead(one));
+            job.place = place;
             members.push(Work { job: Arc::new(job), index: call, task });
         }
         reading.board.admit_recorded(members);

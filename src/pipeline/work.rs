@@ -16,11 +16,12 @@ use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
 use crate::output::{Cost, Event, Example, Kept, Outputs, SlowCall, without_secrets};
 
-use super::board::{Board, Load, Work};
+use super::board::{Board, Job, Load, Work};
 use super::budget::FailureBudget;
 use super::canary::{Canary, Turn};
 use super::intents::Intents;
 use super::lanes::Ticket;
+use super::order::{Row, Told, Waiting};
 use super::pages::Listing;
 use super::reconcile::Reconciler;
 use super::run::{Batches, Message};
@@ -34,14 +35,16 @@ pub(super) struct Workshop {
     pub(super) queue: Mutex<mpsc::UnboundedReceiver<(Ticket, Load)>>,
     pub(super) sender: Sender,
     pub(super) reconciler: Reconciler,
-    pub(super) outputs: Outputs,
+    pub(super) outputs: Arc<Outputs>,
+    /// Where events wait for those before them, with `--ordered`.
+    pub(super) row: std::sync::Mutex<Option<Row>>,
     pub(super) teller: Teller,
     /// The ledger, where there is one.
     pub(super) scribe: Option<Scribe>,
     pub(super) failures: Option<FailureBudget>,
     pub(super) stop: Stop,
     /// Events that are being handed to the outputs.
-    pub(super) telling: AtomicU64,
+    pub(super) telling: Arc<AtomicU64>,
     pub(super) emit_failures: std::sync::Mutex<(u64, Option<String>)>,
     /// How records share calls, where they do.
     pub(super) batches: Option<Batches>,
@@ -115,6 +118,11 @@ impl Workshop {
             Some(canary) => canary.turn(&self.stop).await,
             None => Turn::default(),
         }
+    }
+
+    /// Nothing more is put in order.
+    pub(super) fn close_row(&self) {
+        *self.row.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
 
     /// How many events `--emit` failed on, and why at first.
@@ -262,19 +270,31 @@ impl Workshop {
 
     pub(super) async fn hand_over(&self, work: &Work, end: &Settlement<'_>, kept: Option<&Kept>) {
         let id = end.event_id(&self.teller, work);
-        self.tell(&end.event(&self.teller, work, &id), kept).await;
+        self.tell(&end.event(&self.teller, work, &id), kept, &work.job).await;
     }
 
-    /// Hands an event to the outputs.
-    pub(super) async fn tell(&self, event: &Event<'_>, kept: Option<&Kept>) {
+    /// Hands an event to the outputs, in the place of this record.
+    pub(super) async fn tell(&self, event: &Event<'_>, kept: Option<&Kept>, job: &Job) {
         failpoint::reached("before-event");
         self.telling.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.outputs.emit(event, kept).await {
+        let (pieces, result) = self.outputs.pieces(event, kept);
+        if let Err(error) = result {
             let mut failures = self.emit_failures();
             failures.0 += 1;
             failures.1.get_or_insert(error.0);
         }
-        self.telling.fetch_sub(1, Ordering::Relaxed);
+        let row = self.row.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        match (row, &job.place) {
+            (Some(row), Some(place)) => {
+                let _room = place.more_room(pieces.len_bytes());
+                // It listens as long as there are workers.
+                let _ = row.send(Told::Of(place.number, Waiting { pieces, _room }));
+            }
+            _ => {
+                self.outputs.hand_over(pieces).await;
+                self.telling.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         failpoint::reached("after-event");
     }
 }

@@ -28,6 +28,7 @@ pub struct Budget {
 #[must_use = "dropping a ticket says that its record is settled"]
 pub struct Ticket {
     shared: Arc<Shared>,
+    records: usize,
     bytes: usize,
 }
 
@@ -76,7 +77,7 @@ impl Budget {
         }
         state.records += 1;
         state.bytes += bytes;
-        Some(Ticket { shared: shared.clone(), bytes })
+        Some(Ticket { shared: shared.clone(), records: 1, bytes })
     }
 
     /// Hands out no more room and wakes everyone who waits for some. Tickets already out stay good.
@@ -99,10 +100,19 @@ impl Shared {
     }
 }
 
+impl Ticket {
+    /// Room for so many bytes more of the same record: it is there already and must go somewhere, so that nobody waits
+    /// for it, but the next record does.
+    pub fn more(&self, bytes: usize) -> Self {
+        self.shared.lock().bytes += bytes;
+        Self { shared: Arc::clone(&self.shared), records: 0, bytes }
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.records -= 1;
+        state.records -= self.records;
         state.bytes -= self.bytes;
         // A reader that was woken for each single place would switch threads for each record.
         let roomy = |used: usize, most: usize| used <= most - most / 8;

@@ -36,7 +36,7 @@ pub(super) fn check(key: &Key, text: &str) -> Result<(), Wrong> {
         "rate" => drop(wire::rate(text)?),
         "method" => drop(setup::method(text)?),
         "csv_delimiter" => drop(setup::csv_delimiter(text)?),
-        "emit" if !text.starts_with("jq:") => drop(outputs::emit(text, false)?),
+        "emit" if !text.starts_with("jq:") => drop(outputs::emit(text, "", false)?),
         _ => {}
     }
     match (key.value_name(), text.strip_prefix("jq:")) {

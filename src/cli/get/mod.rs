@@ -25,7 +25,7 @@ use super::drive::{GoesOn, Prepared};
 use super::emulator::Bound;
 use super::failure::Failure;
 use super::outputs::{AtEnd, Opened};
-use super::{log, setup, wire};
+use super::{log, setup, webhook, wire};
 
 use time::Moment;
 
@@ -194,6 +194,11 @@ fn prepare(given: &mut Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Fai
     let paths = sources(given, &mapping, meaning.paths)?;
     let authority = wire::authority(&given.call.target, &base_url, mapping.endpoint(), &headers)?;
     let stop = Stop::new();
+    let target = &given.call.target;
+    let form = webhook::form(&given.output.emit, &base_url);
+    let webhook =
+        given.output.webhook.prepare(form, (target.proxy.as_ref(), target.ca_cert.as_ref()), None)?;
+    let shown_url = base_url.clone();
     let target = wire::Wire { base_url, authority, headers, emulator: bound.is_some() };
     let settings = target.settings(&given.call, &given.delivery, &stop)?;
     let concurrency = settings.concurrency;
@@ -204,8 +209,9 @@ fn prepare(given: &mut Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Fai
     };
     setup::check_columns(&mapping, &inputs)?;
     let journal = given.call.target.emulator_journal.as_deref();
-    let opened = Opened::new(&given.output, &paths, journal, given.call.input.max_record_bytes, None)?;
-    let ready = opened.begin(&stop, None)?;
+    let raw_kept = given.call.input.max_record_bytes;
+    let opened = Opened::new(&given.output, &paths, journal, raw_kept, None, &shown_url)?;
+    let ready = opened.begin(&stop, None, webhook.map(|webhook| (webhook, None)))?;
     let run = Run {
         progress: Progress::new(&inputs),
         inputs,
@@ -216,10 +222,12 @@ fn prepare(given: &mut Given, bound: Option<&Bound>) -> Result<(Run, AtEnd), Fai
         endpoint,
         outputs: ready.outputs,
         writings: ready.writings,
+        webhook: ready.courier,
         failures: given.delivery.max_failures,
         stop,
         book: None,
         emit_skipped: false,
+        ordered: given.output.ordered,
         batches: None,
         canary: None,
         listing: Some(Listing { pagination, most: given.most }),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::{Change, Store, connect, sqlite::SqliteStore};
+use super::super::{Change, Store, connect};
 use super::*;
 
 /// Groups of three calls each; a group is all of its record's.
@@ -19,7 +19,7 @@ fn group(number: u64) -> Vec<Change> {
 fn written(place: &Place, groups: u64) -> SqliteStore {
     drop(place.open());
     let opened = connect::write(&place.path(), None).unwrap();
-    let mut store = SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap();
+    let mut store = begin_run(opened);
     for number in 1..=groups {
         store.apply(&group(number), number % 2 == 0).unwrap();
     }
@@ -87,7 +87,7 @@ fn a_run_that_is_copied_as_it_writes_is_found_as_it_was_at_some_instant() {
     let path = place.path();
     let writing = std::thread::spawn(move || {
         let opened = connect::write(&path, None).unwrap();
-        let mut store = SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap();
+        let mut store = begin_run(opened);
         for number in 1..=200 {
             store.apply(&group(number), false).unwrap();
             tell.send(number).unwrap();

@@ -133,3 +133,44 @@ async fn many_callers_at_once_get_each_its_own_number_and_the_file_stays_small()
     let bytes = std::fs::metadata(place.path()).unwrap().len();
     assert!(bytes < 1_000_000, "{bytes}");
 }
+
+#[tokio::test]
+async fn an_outbox_hands_out_what_its_output_misses_once_and_in_order_while_the_run_goes_on() {
+    let place = Place::new();
+    let (scribe, closing) = place.run();
+    for (seq, outputs) in [(1, 0b1000), (2, 0b0001), (3, 0b1001), (4, 0b1000), (5, 0b1000)] {
+        keep(&scribe, seq, outputs).await;
+    }
+    scribe.taken(3, vec![1, 4]).await;
+    finished(closing).await;
+
+    let ledger = place.open();
+    let (mut all, mut old) = (ledger.outbox(3, true).unwrap(), ledger.outbox(3, false).unwrap());
+    let (scribe, closing) = start(ledger);
+    // The fourth was taken out of turn, and is gone.
+    assert_eq!((all.left().unwrap(), old.left().unwrap()), (2, 2));
+    assert_eq!(all.next(1).unwrap(), [stored(3, 0b1000)]);
+    keep(&scribe, 6, 0b1000).await;
+    keep(&scribe, 7, 0b0001).await;
+    assert_eq!(all.next(100).unwrap(), [stored(5, 0b1000), stored(6, 0b1000)]);
+    assert_eq!(old.next(100).unwrap(), [stored(3, 0b1000), stored(5, 0b1000)]);
+    assert_eq!((all.next(100).unwrap(), old.next(100).unwrap()), (vec![], vec![]));
+    keep(&scribe, 8, 0b1000).await;
+    assert_eq!((all.left().unwrap(), old.left().unwrap()), (1, 0));
+    assert_eq!(all.next(100).unwrap(), [stored(8, 0b1000)]);
+    drop((all, old));
+    finished(closing).await;
+
+    // What only takes what was missed is no run.
+    let ledger = place.open();
+    let mut outbox = ledger.outbox(3, false).unwrap();
+    let (scribe, closing) = ledger.start_without_run(Box::new(|error| panic!("{error:?}"))).unwrap();
+    let seqs: Vec<u64> = outbox.next(100).unwrap().iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [3, 5, 6, 8]);
+    scribe.taken(3, seqs).await;
+    drop(outbox);
+    // Those that another output misses stay.
+    assert_eq!(finished(closing).await.unemitted, 3);
+    let status = super::super::Inspection::open(&place.path()).unwrap().status().unwrap();
+    assert_eq!(status.runs, 2);
+}

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
 use super::super::unemitted::Unemitted;
-use super::super::{Change, Ending, Store, connect, scribe, sqlite::SqliteStore};
+use super::super::{Change, Ending, Store, connect, scribe};
 use super::*;
 
 /// What a store was asked to write, group by group.
@@ -109,7 +109,7 @@ fn of_a_group_that_finds_no_room_nothing_is_kept() {
     drop(place.open());
     let opened = connect::write(&place.path(), None).unwrap();
     opened.connection.pragma_update(None, "max_page_count", 20).unwrap();
-    let mut store = SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap();
+    let mut store = begin_run(opened);
     let settle = |n: u64| Change::Settle(call(&record(n), 0), settled(State::Delivered, 0), None);
     store.apply(&[settle(0)], true).unwrap();
     let many: Vec<_> = (1..5000).map(settle).collect();

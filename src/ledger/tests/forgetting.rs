@@ -1,6 +1,6 @@
 //! What is forgotten is sent again, as a later generation; all of it or nothing.
 
-use super::super::{Change, Forgetting, Standing, Store, Which, connect, sqlite::SqliteStore};
+use super::super::{Change, Forgetting, Standing, Store, Which, connect};
 use super::*;
 
 /// Records 1 to 4 of the first input are delivered, failed, open, and open after they failed; the keys `"a"` (twice) and
@@ -9,7 +9,7 @@ fn filled() -> Place {
     let place = Place::new();
     drop(place.open());
     let opened = connect::write(&place.path(), None).unwrap();
-    let mut store = SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap();
+    let mut store = begin_run(opened);
     let settle = |identity: &Identity, n, state| Change::Settle(call(identity, n), settled(state, 5), None);
     let again = Identity::Key { key: "\"a\"".to_owned(), occurrence: 1 };
     let changes = [

@@ -3,13 +3,13 @@
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
-use super::super::{Change, Hex, Inspection, ListedCall, Standing, Store, connect, sqlite::SqliteStore};
+use super::super::{Change, Hex, Inspection, ListedCall, Standing, Store, connect};
 use super::*;
 
 fn store(place: &Place) -> SqliteStore {
     drop(place.open());
     let opened = connect::write(&place.path(), None).unwrap();
-    SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap()
+    begin_run(opened)
 }
 
 fn settle(identity: &Identity, number: u32, state: State) -> Change {

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::connect::Opened;
+use super::sqlite::{self, SqliteStore};
 use super::{CallId, Closed, Closing, Entry, Error, Intent, KnownCall, Ledger, Pins, Scribe, State};
 use crate::record::Identity;
 
@@ -52,6 +54,12 @@ impl Place {
 
 fn start(ledger: Ledger) -> (Scribe, Closing) {
     ledger.start(Box::new(|error| panic!("{error:?}"))).unwrap()
+}
+
+/// A store as a run has it.
+fn begin_run(Opened { connection, lock, file, .. }: Opened) -> SqliteStore {
+    let run = sqlite::enter(&connection).unwrap();
+    SqliteStore::begin(connection, Some(run), lock, file).unwrap()
 }
 
 fn finish(closing: Closing) -> Closed {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
-use super::super::{Change, Ending, Store, connect, sqlite::SqliteStore};
+use super::super::{Change, Ending, Store, connect};
 use super::*;
 
 #[tokio::test]
@@ -149,7 +149,7 @@ proptest! {
         let place = Place::new();
         let mut recall = place.open().recall().unwrap();
         let opened = connect::write(&place.path(), None).unwrap();
-        let mut store = SqliteStore::begin(opened.connection, opened.lock, opened.file).unwrap();
+        let mut store = begin_run(opened);
         let mut model = Model::new();
         for (durable, group) in &groups {
             store.apply(group, *durable).unwrap();
