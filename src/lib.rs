@@ -69,6 +69,7 @@ mod failpoint;
 pub mod jq;
 pub mod ledger;
 pub mod mapping;
+mod needle;
 pub mod outcome;
 pub mod output;
 pub mod pipeline;

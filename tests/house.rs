@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 
 /// What each top-level module may import; `lib.rs` says why. `exit` and `outcome` are words, open to all but the
 /// emulator.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("exit", &[]),
     ("outcome", &[]),
     ("failpoint", &[]),
     ("jq", &[]),
+    ("needle", &[]),
     ("scratch", &[]),
-    ("record", &["exit", "outcome", "jq"]),
-    ("template", &["outcome", "jq", "record"]),
-    ("mapping", &["outcome", "jq", "record", "template"]),
-    ("call", &["exit", "failpoint", "outcome", "jq", "record", "template", "mapping"]),
+    ("record", &["exit", "outcome", "jq", "needle"]),
+    ("template", &["outcome", "jq", "needle", "record"]),
+    ("mapping", &["outcome", "jq", "needle", "record", "template"]),
+    ("call", &["exit", "failpoint", "outcome", "jq", "needle", "record", "template", "mapping"]),
     ("ledger", &["outcome", "scratch", "record"]),
     ("output", &["exit", "outcome", "jq", "record", "template", "mapping", "call"]),
     (

@@ -11,6 +11,7 @@ use memchr::memmem;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::needle::Needle;
 use crate::template::REDACTED;
 
 use super::delay;
@@ -79,11 +80,18 @@ impl AnswerRules for NoRules {
     }
 }
 
+/// The name of a member.
+static ERROR: Needle = Needle::new(r#""error""#);
+/// A letter written as an escape.
+static LETTER: Needle = Needle::new(r"\u00");
+/// A character written as an escape.
+static ESCAPE: Needle = Needle::new(r"\u");
+
 /// True where a JSON body could have a member `error`, without parsing it.
 #[must_use]
 pub fn mentions_error(body: &[u8]) -> bool {
     // The letters could also be written as escapes.
-    memmem::find(body, br#""error""#).is_some() || memmem::find(body, br"\u00").is_some()
+    ERROR.is_in(body) || LETTER.is_in(body)
 }
 
 /// What a body is.
@@ -196,8 +204,7 @@ fn is_json(body: &[u8]) -> bool {
     }
     // Only a body that opens many brackets or escapes characters must be built to know.
     let opens = memchr::memchr2_iter(b'{', b'[', body).take(MANY_BRACKETS).count();
-    (opens < MANY_BRACKETS && memmem::find(body, br"\u").is_none())
-        || serde_json::from_str::<Value>(text).is_ok()
+    (opens < MANY_BRACKETS && !ESCAPE.is_in(body)) || serde_json::from_str::<Value>(text).is_ok()
 }
 
 /// As many brackets as can be open at once in what `serde_json` holds.

@@ -3,13 +3,18 @@
 //! It knows the literal that stands for masked values; which those are is the template's business.
 
 use bytes::Bytes;
-use memchr::memmem;
 use serde_json::{Map, Value};
 
+use crate::needle::Needle;
 use crate::template::{Problem, REDACTED};
 
 use super::address;
 use super::invalid::Invalid;
+
+/// The literal.
+static MASK: Needle = Needle::new(REDACTED);
+/// What of it a URL would show as it is: its brackets and spaces are encoded.
+static MASK_IN_URL: Needle = Needle::new("roompipe");
 
 /// The body's bytes, the same at every attempt.
 ///
@@ -18,7 +23,7 @@ use super::invalid::Invalid;
 pub(super) fn fixed(body: &Value) -> Result<Bytes, Invalid> {
     // Writing a value into memory cannot fail.
     let text = serde_json::to_vec(body).unwrap_or_default();
-    if memmem::find(&text, REDACTED.as_bytes()).is_some() {
+    if MASK.is_in(&text) {
         return Err(refused(&masked_field(body).unwrap_or_default()));
     }
     Ok(Bytes::from(text))
@@ -30,7 +35,7 @@ pub(super) fn fixed(body: &Value) -> Result<Bytes, Invalid> {
 /// It holds a masked value, in whatever spelling.
 pub(super) fn check_body(text: &[u8], value: Option<&Value>) -> Result<(), Invalid> {
     let field = value.and_then(masked_field);
-    if field.is_none() && memmem::find(text, REDACTED.as_bytes()).is_none() {
+    if field.is_none() && !MASK.is_in(text) {
         return Ok(());
     }
     Err(refused(&field.unwrap_or_default()))
@@ -44,8 +49,7 @@ pub(super) fn check_url<'v>(
     url: &str,
     values: impl IntoIterator<Item = &'v Map<String, Value>>,
 ) -> Result<(), Invalid> {
-    // The brackets and spaces of the literal are encoded; its last word is not.
-    if memmem::find(url.as_bytes(), b"roompipe").is_none() || !address::decoded(url).contains(REDACTED) {
+    if !MASK_IN_URL.is_in(url.as_bytes()) || !address::decoded(url).contains(REDACTED) {
         return Ok(());
     }
     let field = values.into_iter().find_map(masked_member);

@@ -8,6 +8,8 @@ use memchr::{memchr2, memmem};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Number, Value, value::RawValue};
 
+use crate::needle::Needle;
+
 use super::{Fault, stream::Place};
 
 /// How many levels of arrays and objects a record may have.
@@ -118,9 +120,16 @@ fn string_end(raw: &[u8], mut at: usize) -> Option<usize> {
 /// something else, or be parsed again without the limit on nesting.
 const RESERVED: &str = "$serde_json::private::";
 
+/// How they begin, in two spellings.
+static PLAIN: Needle = Needle::new("\"$");
+static ESCAPED: Needle = Needle::new(r#""\u0024"#);
+
 fn has_reserved_name(raw: &[u8]) -> bool {
     // Each character of the longest such name may be written as an escape of six bytes.
     const LONGEST: usize = 256;
+    if !PLAIN.is_in(raw) && !ESCAPED.is_in(raw) {
+        return false;
+    }
     let plain = memmem::find_iter(raw, b"\"$");
     let escaped = memmem::find_iter(raw, br#""\u0024"#);
     plain.chain(escaped).any(|at| {

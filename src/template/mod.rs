@@ -33,6 +33,7 @@ pub use lookup::{Lookup, LookupParameters, Pagination, Reconcile, TimeFilter};
 pub use path::{PathPattern, Piece};
 pub use problem::Problem;
 pub use sample::{Expectation, ExpectedRequest, Sample};
+pub use secrets::Paths;
 pub use shape::{JsonType, Shape};
 
 /// One endpoint of an API, as data.
@@ -97,9 +98,9 @@ pub struct EndpointTemplate {
     /// What a good answer holds.
     pub answer: AnswerKind,
     /// Places in an answer that are masked.
-    pub sensitive: Vec<Vec<String>>,
+    pub sensitive: Paths,
     /// Places in a request's body that are secrets (`writeOnly`): no output shows them.
-    pub secrets: Vec<Vec<String>>,
+    pub secrets: Paths,
     /// The template's own tests.
     pub tests: Vec<Sample>,
     schemas: Schemas,
@@ -319,7 +320,7 @@ impl EndpointTemplate {
     /// may be written with escapes.
     #[must_use]
     pub fn may_hold_sensitive(&self, text: &[u8]) -> bool {
-        secrets::may_hold(&self.sensitive, text)
+        self.sensitive.may_be_in(text)
     }
 
     /// Replaces the sensitive values of an answer with [`REDACTED`]; true if there were any.
@@ -334,7 +335,7 @@ impl EndpointTemplate {
             path.len() <= place.len()
                 && path.iter().zip(place).all(|(step, name)| step == "*" || step == name)
         };
-        let all = || self.sensitive.iter().chain(&self.secrets);
+        let all = || self.sensitive.iter().chain(self.secrets.iter());
         all().any(|path| (0..place.len()).any(|from| fits(path, &place[from..])))
     }
 

@@ -2,7 +2,12 @@
 //!
 //! It knows the paths of one template's body. Whether something is shown is for whoever shows it.
 
+use std::ops::Deref;
+
+use memchr::memmem::Finder;
 use serde_json::Value;
+
+use crate::needle::Needle;
 
 use super::answer;
 use super::{EndpointTemplate, Problem};
@@ -11,7 +16,7 @@ impl EndpointTemplate {
     /// False where a text surely holds no secret by its name. Names may be written with escapes.
     #[must_use]
     pub fn may_hold_secret(&self, text: &[u8]) -> bool {
-        may_hold(&self.secrets, text)
+        self.secrets.may_be_in(text)
     }
 
     /// Replaces the secrets of a request's body, or of whatever holds their names, with [`REDACTED`](super::REDACTED);
@@ -53,12 +58,39 @@ impl EndpointTemplate {
     }
 }
 
-/// False where no path has all its names in the text.
-pub(super) fn may_hold(paths: &[Vec<String>], text: &[u8]) -> bool {
-    let holds = |name: &[u8]| memchr::memmem::find(text, name).is_some();
-    let all_of =
-        |path: &Vec<String>| path.iter().rev().filter(|step| *step != "*").all(|step| holds(step.as_bytes()));
-    !paths.is_empty() && (paths.iter().any(all_of) || holds(br"\u"))
+/// Paths to values, and what finds their names in a text. `*` is every member.
+#[derive(Debug, Default)]
+pub struct Paths {
+    paths: Vec<Vec<String>>,
+    /// The names of each, from its end.
+    names: Vec<Vec<Finder<'static>>>,
+}
+
+/// A letter of a name may be written as an escape.
+static ESCAPE: Needle = Needle::new(r"\u");
+
+impl From<Vec<Vec<String>>> for Paths {
+    fn from(paths: Vec<Vec<String>>) -> Self {
+        let name = |step: &String| Finder::new(step.as_bytes()).into_owned();
+        let names = |path: &Vec<String>| path.iter().rev().filter(|step| *step != "*").map(name).collect();
+        Self { names: paths.iter().map(names).collect(), paths }
+    }
+}
+
+impl Deref for Paths {
+    type Target = [Vec<String>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.paths
+    }
+}
+
+impl Paths {
+    /// False where no path has all its names in the text.
+    pub(super) fn may_be_in(&self, text: &[u8]) -> bool {
+        let all_of = |names: &Vec<Finder<'_>>| names.iter().all(|name| name.find(text).is_some());
+        !self.paths.is_empty() && (self.names.iter().any(all_of) || ESCAPE.is_in(text))
+    }
 }
 
 fn anywhere(value: &Value, path: &[String], found: &mut Vec<String>) {
