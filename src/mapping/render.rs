@@ -279,6 +279,9 @@ impl Render<'_> {
         let (mut path, mut query) = (self.draft.path.clone(), self.draft.query.clone());
         drop_null_parameters(&mut path, template);
         drop_null_parameters(&mut query, template);
+        for (name, value) in &template.query_defaults {
+            query.entry(name).or_insert_with(|| value.clone());
+        }
         let (path, query) = (Value::Object(path), Value::Object(query));
         let others = problems;
         let texts = path.as_object().map(as_texts).unwrap_or_default();

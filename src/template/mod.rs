@@ -19,7 +19,7 @@ mod shape;
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::jq::{Program, View};
 
@@ -79,6 +79,8 @@ pub struct EndpointTemplate {
     pub as_text: Vec<String>,
     /// One call may carry several records; `body` describes what each of them brings.
     pub takes_batches: bool,
+    /// Query parameters that are sent with these values where nothing else is said.
+    pub query_defaults: Map<String, Value>,
     /// How a list goes on.
     pub pagination: Option<Pagination>,
     /// How a list is filtered by time.

@@ -234,6 +234,10 @@ fn broken_templates_are_told_with_line_and_column() {
             "14:1 `[pagination]` fills `start`, which is no query parameter",
         ),
         (
+            Box::new(replace("[[tests]]", "[query_defaults]\nkind = \"x\"\n[[tests]]")),
+            "14:1 `[query_defaults]` fills `kind`, which is no query parameter",
+        ),
+        (
             Box::new(replace("[[tests]]", "[time]\nsince = \"x\"\nuntil = \"y\"\n[[tests]]")),
             "14:1 `[time]` fills `x`, which is no query parameter",
         ),

@@ -89,6 +89,11 @@ fn facts(template: &EndpointTemplate) -> Vec<(&'static str, String)> {
     if let Some(original) = &template.alias_of {
         facts.push(("part of", format!("`{original}`, the same call")));
     }
+    for (name, value) in &template.query_defaults {
+        let several = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+        let said: Vec<String> = several.iter().map(parameters::plain).map(|one| format!("`{one}`")).collect();
+        facts.push(("unless said", format!("`{name}` is {}", said.join(", "))));
+    }
     if template.token == TokenKind::App {
         facts.push(("token", "an app token, of one peer of one room".to_owned()));
     }

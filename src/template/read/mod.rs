@@ -57,6 +57,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
     }
     let fields = fields(source, &mut root, &schemas);
     let answers = answers(source, &mut root, &schemas);
+    let query_defaults = query_defaults(source, &mut root, &schemas);
     let tests = tests(source, &mut root);
     source.unknown_keys(root, spec::KEYS);
     let Head { id, title, group, summary, docs, alias_of, method, path, token } = head;
@@ -83,6 +84,7 @@ fn checked(source: &mut Source<'_>, document: Spanned<DeTable<'_>>) -> Option<En
         fan_out: fields.fan_out,
         as_text: fields.as_text,
         takes_batches: fields.takes_batches,
+        query_defaults,
         pagination: answers.pagination,
         time: answers.time,
         error_when: answers.error_when,
@@ -257,6 +259,19 @@ fn conditions(source: &mut Source<'_>, root: &mut Section<'_>, key: &str) -> Vec
     specs.into_iter().filter_map(one).collect()
 }
 
+/// What is sent in the query where nothing else is said. That each value fits its schema is what the template's tests show.
+fn query_defaults(
+    source: &mut Source<'_>,
+    root: &mut Section<'_>,
+    schemas: &Schemas,
+) -> serde_json::Map<String, serde_json::Value> {
+    let written: Option<Spanned<serde_json::Map<_, _>>> = source.take(root, "query_defaults");
+    let Some(written) = written else { return serde_json::Map::new() };
+    let names = written.get_ref().keys().map(String::as_str);
+    in_query(source, schemas, &written.span(), "query_defaults", names);
+    written.into_inner()
+}
+
 fn timeout(source: &mut Source<'_>, root: &mut Section<'_>) -> Option<Duration> {
     let written: Spanned<String> = source.take(root, "timeout")?;
     let time = written.get_ref().parse::<SignedDuration>().ok().and_then(|time| time.try_into().ok());
@@ -279,13 +294,13 @@ fn answers(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) -
     if let Some((next, limit)) = pagination.as_ref().and_then(|pagination| pagination.get_ref().parameters())
     {
         let place = pagination.as_ref().map(Spanned::span).unwrap_or_default();
-        in_query(source, schemas, &place, "pagination", [next, limit]);
+        in_query(source, schemas, &place, "pagination", [next, limit].into_iter());
     }
     let pagination = pagination.map(Spanned::into_inner);
     let time: Option<Spanned<super::TimeFilter>> = source.take(root, "time");
     if let Some(time) = &time {
         let super::TimeFilter { since, until } = time.get_ref();
-        in_query(source, schemas, &time.span(), "time", [since, until]);
+        in_query(source, schemas, &time.span(), "time", [since, until].map(String::as_str).into_iter());
     }
     let time = time.map(Spanned::into_inner);
     Answers {
@@ -305,12 +320,12 @@ fn answers(source: &mut Source<'_>, root: &mut Section<'_>, schemas: &Schemas) -
 }
 
 /// What a section fills must be a parameter of the query.
-fn in_query(
+fn in_query<'n>(
     source: &mut Source<'_>,
     schemas: &Schemas,
     place: &std::ops::Range<usize>,
     section: &str,
-    names: [&str; 2],
+    names: impl Iterator<Item = &'n str>,
 ) {
     for name in names {
         let fits = |parameter: &super::Parameter| parameter.name == name && parameter.place == Place::Query;

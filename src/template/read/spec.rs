@@ -24,6 +24,7 @@ pub(super) const KEYS: &[&str] = &[
     "path_parameters",
     "query_parameters",
     "required_query",
+    "query_defaults",
     "body",
     "unsent",
     "effect",
