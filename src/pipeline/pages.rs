@@ -8,11 +8,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::Value;
 
-use crate::call::{BodyKind, Call, CallError, Settled};
+use crate::call::{BodyKind, Call, CallError, Response, Settled};
 use crate::mapping::Request;
 use crate::outcome::Outcome;
 use crate::output::Page;
-use crate::template::Pagination;
+use crate::template::{Pagination, Unlisted};
 
 use super::board::Work;
 use super::reads::Pages;
@@ -32,6 +32,8 @@ pub struct Listing {
 
 /// Pages in a row that may say the same: a list whose pages have numbers moves on while it is read, but not so.
 const SAME_PAGES: u32 = 3;
+/// Bytes that are told of an answer that is longer than is kept.
+const BEGINNING: usize = 4096;
 
 /// A list that is being read.
 struct List<'l> {
@@ -65,7 +67,7 @@ impl<'l> List<'l> {
         let (mut number, mut size) = (None, None);
         if let Some((next, limit)) = pagination.and_then(Pagination::parameters) {
             match request.query_value(limit) {
-                Some(said) => size = said.parse().ok(),
+                Some(said) => size = whole(&said),
                 None => {
                     for (name, value) in Pages::new(pagination).parameters() {
                         first = first.with_query(&name, &text(&value));
@@ -73,7 +75,7 @@ impl<'l> List<'l> {
                 }
             }
             if matches!(pagination, Some(Pagination::Page { .. })) {
-                number = request.query_value(next).and_then(|said| said.parse().ok());
+                number = request.query_value(next).and_then(|said| whole(&said));
             }
         }
         let pages = Pages::new(pagination).from(number, size);
@@ -94,6 +96,9 @@ impl<'l> List<'l> {
             Err(error) => {
                 settled.outcome = Outcome::Failed;
                 settled.error = Some(*error);
+                if let Some(response) = settled.response.as_mut().filter(|response| response.truncated) {
+                    shorten(response);
+                }
                 return (page, Next::End);
             }
         };
@@ -131,14 +136,24 @@ impl<'l> List<'l> {
                     }
                     Ok(items.len() as u64)
                 }
-                Err(why) => {
-                    let at = self.listing.pagination.as_ref().map(Pagination::items);
-                    let at =
-                        at.filter(|at| !at.is_empty()).map_or_else(String::new, |at| format!(" at `{at}`"));
-                    Err(ours("no_list", format!("the answer {why}{at}")))
-                }
+                Err(why) => Err(ours("no_list", self.says(why, response.kind))),
             },
         }
+    }
+
+    /// Why an answer is no page, and where in it that shows.
+    fn says(&self, why: Unlisted, kind: BodyKind) -> String {
+        if kind == BodyKind::Empty {
+            return "the answer is empty, where a list should be".to_owned();
+        }
+        let at = match (why, &self.listing.pagination) {
+            (Unlisted::NoItems, Some(pagination)) => pagination.items(),
+            (Unlisted::NoWayOn, Some(Pagination::Cursor { next: at, .. })) => at,
+            (Unlisted::NoWayOn, Some(Pagination::Page { has_next: at, .. })) => at,
+            _ => "",
+        };
+        let at = if at.is_empty() { String::new() } else { format!(" at `{at}`") };
+        format!("the answer {why}{at}")
     }
 
     fn next(&mut self, asked: &Request) -> Next {
@@ -175,6 +190,19 @@ impl<'l> List<'l> {
             items: 0,
         }
     }
+}
+
+/// What is cut off anyway need not fill a terminal and the dead letters: how it begins tells what it is.
+fn shorten(response: &mut Response) {
+    let text = String::from_utf8_lossy(&response.body[..response.body.len().min(BEGINNING)]);
+    let end = text.trim_end_matches(char::REPLACEMENT_CHARACTER).len();
+    response.body.truncate(end.min(BEGINNING));
+}
+
+/// A whole number, which a record may have written as `3.0` or `3e0`.
+fn whole(text: &str) -> Option<u64> {
+    let rounded = |number: &f64| number.fract() == 0.0 && *number >= 0.0;
+    text.parse().ok().or_else(|| text.parse().ok().filter(rounded).map(|number| number as u64))
 }
 
 fn text(value: &Value) -> String {

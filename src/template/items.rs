@@ -41,6 +41,9 @@ pub enum Unlisted {
     /// Where the items should be is something else.
     #[error("has no list of items")]
     NoItems,
+    /// Something leads on, but it is no cursor and no flag: a list that ended here would look whole.
+    #[error("does not say in a way that is known where the list goes on")]
+    NoWayOn,
 }
 
 impl<'b> Listed<'b> {
@@ -53,20 +56,25 @@ impl<'b> Listed<'b> {
         let at = |path: &str| path.split('.').filter(|name| !name.is_empty()).try_fold(body, member);
         let tried = pagination.and_then(Pagination::parameters).and_then(|(_, limit)| at(limit));
         let tried = tried.and_then(|limit| limit.get().parse().ok());
-        let (items, onward) = match pagination {
-            None => (list(body).unwrap_or_else(|| vec![body]), Onward::End),
+        let (onward, items) = match pagination {
+            None => (Onward::End, list(body).unwrap_or_else(|| vec![body])),
             Some(Pagination::Single { items }) => {
                 let found = at(items).ok_or(Unlisted::NoItems)?;
-                (list(found).or_else(|| values(found)).ok_or(Unlisted::NoItems)?, Onward::End)
+                (Onward::End, list(found).or_else(|| values(found)).ok_or(Unlisted::NoItems)?)
             }
             Some(Pagination::Cursor { items, next, .. }) => {
-                let onward = at(next).and_then(cursor).map_or(Onward::End, Onward::Cursor);
-                (at(items).and_then(list).ok_or(Unlisted::NoItems)?, onward)
+                let items = at(items).and_then(list).ok_or(Unlisted::NoItems)?;
+                let onward = at(next).map_or(Ok(Onward::End), cursor);
+                (onward_behind(&items, onward)?, items)
             }
             Some(Pagination::Page { items, has_next, .. }) => {
-                let more = at(has_next).is_some_and(|flag| flag.get() == "true");
-                let onward = if more { Onward::Number } else { Onward::End };
-                (at(items).and_then(list).ok_or(Unlisted::NoItems)?, onward)
+                let items = at(items).and_then(list).ok_or(Unlisted::NoItems)?;
+                let onward = match at(has_next).map_or("null", RawValue::get) {
+                    "true" => Ok(Onward::Number),
+                    "false" | "null" => Ok(Onward::End),
+                    _ => Err(Unlisted::NoWayOn),
+                };
+                (onward_behind(&items, onward)?, items)
             }
         };
         Ok(Self { items, onward, tried })
@@ -93,10 +101,18 @@ fn member<'b>(value: &'b RawValue, name: &str) -> Option<&'b RawValue> {
     members.into_iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-fn cursor(value: &RawValue) -> Option<Value> {
-    let value: Value = serde_json::from_str(value.get()).ok()?;
-    let is_one = value.is_number() || value.as_str().is_some_and(|text| !text.is_empty());
-    is_one.then_some(value)
+fn cursor(value: &RawValue) -> Result<Onward, Unlisted> {
+    match serde_json::from_str(value.get()).map_err(|_| Unlisted::NoWayOn)? {
+        Value::Null | Value::Bool(false) => Ok(Onward::End),
+        Value::String(text) if text.is_empty() => Ok(Onward::End),
+        cursor @ (Value::String(_) | Value::Number(_)) => Ok(Onward::Cursor(cursor)),
+        Value::Bool(true) | Value::Array(_) | Value::Object(_) => Err(Unlisted::NoWayOn),
+    }
+}
+
+/// Behind a page without items there is nothing, whatever it says.
+fn onward_behind(items: &[&RawValue], onward: Result<Onward, Unlisted>) -> Result<Onward, Unlisted> {
+    if items.is_empty() { Ok(onward.unwrap_or(Onward::End)) } else { onward }
 }
 
 /// The members of an object, in order.
@@ -160,6 +176,14 @@ mod tests {
             (r#"{"data":[],"last":{}}"#, vec![], Onward::End),
         ] {
             assert_eq!(read(Some(&cursor_style()), body), Ok((items, next)), "{body}");
+        }
+        for end in ["null", "false", r#""""#] {
+            let body = format!(r#"{{"data":[1],"last":{end}}}"#);
+            assert_eq!(read(Some(&cursor_style()), &body), Ok((vec!["1"], Onward::End)), "{body}");
+        }
+        for strange in ["true", "{}", "[]", r#"{"a":1}"#] {
+            let body = format!(r#"{{"data":[1],"last":{strange}}}"#);
+            assert_eq!(read(Some(&cursor_style()), &body), Err(Unlisted::NoWayOn), "{body}");
         }
         for body in ["{}", "[]", r#"{"data":{}}"#, r#"{"data":"x"}"#, "3"] {
             assert_eq!(read(Some(&cursor_style()), body), Err(Unlisted::NoItems), "{body}");

@@ -43,6 +43,7 @@ fn what_is_wrong_is_told_with_its_remedy_before_anything_is_sent() {
         ("list-rooms --raw", 2, "`--raw` has no effect without `--emit jq:EXPR`"),
         ("list-rooms --method POST", 2, "--method"),
         ("", 2, "an endpoint id is needed"),
+        ("", 2, "`roompipe get list-rooms --emulator` is a first try"),
     ] {
         let ran = server.get(words).run();
         assert_eq!(ran.code, code, "{words}: {}", ran.stderr);

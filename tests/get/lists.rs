@@ -86,12 +86,18 @@ fn an_answer_that_is_no_list_is_no_empty_list() {
         (json!({}), "the answer has no list of items at `data`"),
         (json!({"data": {"id": "r1"}}), "the answer has no list of items at `data`"),
         (json!({"rooms": []}), "the answer has no list of items at `data`"),
+        (json!({"data": [item(1)], "last": {"id": "r1"}}), "where the list goes on at `last`"),
+        (json!({"data": [item(1)], "last": true}), "where the list goes on at `last`"),
     ] {
         let server = Server::start(move |_| Reply::json(200, &answer));
         server.get("list-rooms --max-attempts 1").run().exits(1).says(says);
     }
     let server = Server::start(|_| Reply::text(200, ""));
-    server.get("list-rooms --max-attempts 1").run().exits(1).says("the list is not whole");
+    server
+        .get("list-rooms --max-attempts 1")
+        .run()
+        .exits(1)
+        .says("the answer is empty, where a list should be");
 }
 
 #[test]
@@ -100,6 +106,7 @@ fn an_answer_longer_than_is_kept_is_no_shorter_list() {
     let server =
         Server::start(move |_| Reply::json(200, &json!({"data": [{"id": 1, "name": long}], "last": "b"})));
     let ran = server.get("list-rooms").run().exits(1).says("longer than is kept").says("--param limit=10");
+    assert!(ran.stderr.len() < 20_000, "{} bytes on a terminal", ran.stderr.len());
     assert_eq!(ran.text(), "");
 }
 
@@ -250,4 +257,17 @@ fn events_tell_of_each_page() {
     let rows = ["--raw", "--emit", "jq:.data.response.body.data[] | range(20) as $n | [.id, $n] | @csv"];
     let ran = server.get("list-rooms").args(rows).run().exits(0);
     assert_eq!((ran.text().lines().count(), ran.text().lines().next()), (3_000, Some("\"r0\",0")));
+}
+
+#[test]
+fn an_alias_of_a_list_answers_with_what_its_name_says() {
+    const ROOM: &str = "65a1b2c3d4e5f60718290020";
+    const GUEST: &str = "00000000-0000-4000-8000-00000000b001";
+    let emulator = Emulator::start();
+    let track = json!({"type": "audio", "source": "regular"});
+    emulator.lever(&format!("sessions/{ROOM}/peers/{GUEST}/tracks"), &track);
+    let items =
+        |list: &str| emulator.get(&format!("{list} --param room_id={ROOM}")).run().exits(0).events().len();
+    assert_eq!(["list-events", "list-track-events"].map(items), [1, 1]);
+    assert_eq!(["list-error-events", "list-recording-events"].map(items), [0, 0]);
 }

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::page;
 use crate::support::{Emulator, Program, Reply, STANDUP, Server, TOWNHALL, binary_folder};
+use crate::{item, page};
 
 #[test]
 fn each_record_is_one_read() {
@@ -23,6 +23,32 @@ fn each_record_is_one_read() {
     let merged = get().arg("--emit").arg("merge").file("ids.jsonl", &ids).run().exits(1);
     assert_eq!(merged.events()[0]["room_id"], STANDUP);
     assert_eq!(merged.events()[0]["response"]["name"], "demo-standup");
+}
+
+#[test]
+fn a_record_may_write_whole_numbers_with_a_point() {
+    let server = Server::start(|received| {
+        let page: f64 = received.query("page").unwrap().parse().unwrap();
+        let body = json!({"events": [{"event_id": page}], "pagination": {"has_next": page < 5.0}});
+        Reply::json(200, &body)
+    });
+    for page in ["3", "3.0", "3e0"] {
+        let record = format!("{{\"page\":{page}}}\n");
+        let ran = server.get("list-webhook-events -").stdin(record).run().exits(0);
+        let pages: Vec<Value> = ran.events().iter().map(|event| event["event_id"].clone()).collect();
+        assert_eq!(pages, [3.0, 4.0, 5.0], "{page}");
+    }
+    // What a page holds at most is known, although this API does not say it again.
+    let server = Server::start(|received| {
+        let from = received.query("start").map_or(0, |start| start.parse().unwrap());
+        let items: Vec<Value> = (from..(from + 10).min(30)).map(item).collect();
+        Reply::json(200, &json!({"data": items, "last": (from + items.len() as u64).to_string()}))
+    });
+    for limit in ["10", "10.0", "1e1"] {
+        let record = format!("{{\"limit\":{limit}}}\n");
+        let ran = server.get("list-rooms -").stdin(record).run().exits(0);
+        assert_eq!(ran.events().len(), 30, "{limit}");
+    }
 }
 
 #[test]

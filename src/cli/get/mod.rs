@@ -164,6 +164,11 @@ fn settle(arguments: Arguments) -> Result<(Given, LooksArguments), Failure> {
             "`--cursor` has no effect without `--items`, the member that holds the list",
         ));
     }
+    if positionals.is_empty() && url.is_none() {
+        return Err(Failure::usage("an endpoint id is needed, or `--url`").hint(
+            "`roompipe endpoints list` shows which read; `roompipe get list-rooms --emulator` is a first try",
+        ));
+    }
     let method = url.as_ref().map(|_| "GET".to_owned());
     let manual = ManualArguments { url, method, header, headers, effect: None, of_file: Vec::new() };
     let mapping = MappingArguments { body: None, pass_unknown: false, ..mapping };

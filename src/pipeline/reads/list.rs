@@ -70,14 +70,14 @@ impl<'a> Pages<'a> {
     /// The same, with the items as they stand in the answer.
     pub(in crate::pipeline) fn advance<'b>(&mut self, body: &'b [u8]) -> Result<Vec<&'b RawValue>, Unlisted> {
         let Listed { items, onward, tried } = Listed::read(self.pagination, body)?;
-        self.number += 1;
+        self.number = self.number.saturating_add(1);
         // `limit` is what a page was asked to hold: fewer are the last, where pages are not cut short.
         let may_be_short = matches!(self.pagination, Some(Pagination::Cursor { short_pages: true, .. }));
         let size = [self.size, tried.filter(|tried| *tried > 0)].into_iter().flatten().min();
         let is_full = may_be_short || size.is_none_or(|size| items.len() as u64 >= size);
         self.due = match onward {
             Onward::Cursor(cursor) if is_full => Some(cursor),
-            Onward::Number => Some(Value::from(self.number + 1)),
+            Onward::Number => Some(Value::from(self.number.saturating_add(1))),
             Onward::Cursor(_) | Onward::End => None,
         }
         .filter(|_| !items.is_empty());
@@ -173,6 +173,9 @@ mod tests {
         let mut pages = Pages::new(Some(&numbered)).from(Some(7), None);
         pages.read(br#"{"workflows":[1],"pagination":{"has_next":true}}"#).unwrap();
         assert_eq!(pages.due(), Some(&json!(8)));
+        let mut pages = Pages::new(Some(&numbered)).from(Some(u64::MAX), None);
+        pages.read(br#"{"workflows":[1],"pagination":{"has_next":true}}"#).unwrap();
+        assert_eq!(pages.due(), Some(&json!(u64::MAX)));
     }
 
     #[test]
