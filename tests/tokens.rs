@@ -53,6 +53,12 @@ fn an_app_token_needs_a_key_a_room_and_a_role() {
     Program::new("token").line("app --role host").with_key().run().exits(2).says("--room-id");
     Program::new("token").line("app --room-id r").with_key().run().exits(2).says("--role");
     Program::new("token").line("app --room-id r --role host --valid-for 0").with_key().run().exits(2);
+    for option in ["--room-id", "--role", "--user-id"] {
+        let empty = |name: &str| if name == option { "" } else { "x" };
+        let words = ["--room-id", "--role", "--user-id"].map(|name| format!("{name}={}", empty(name)));
+        let ran = Program::new("token").arg("app").args(&words).with_key().run().exits(2);
+        ran.says(&format!("`{option}` is empty"));
+    }
     // A ready token signs nothing.
     let ran = Program::new("token")
         .line("app --room-id r --role host")

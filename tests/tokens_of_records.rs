@@ -170,6 +170,8 @@ fn what_is_wrong_with_the_command_is_found_before_the_first_record() {
         ("users.csv --as jwt --dead-letters users.csv", 78, "is also an input"),
         ("missing.csv", 78, "missing.csv"),
         ("users.csv --not-before tomorrow", 2, "its zone"),
+        ("users.csv --valid-for 5ms", 2, "less than a second"),
+        ("users.csv --as=", 2, "--as"),
     ] {
         let ran = app(words).file("users.csv", rows).run().exits(exit).says(said);
         assert_eq!((ran.text(), ran.file("users.csv").as_str()), ("", rows), "{words}");
@@ -178,6 +180,15 @@ fn what_is_wrong_with_the_command_is_found_before_the_first_record() {
     assert!(ran.stderr.contains("HMS_ACCESS_KEY"), "{}", ran.stderr);
     let ready = Program::new("token").line("app users.csv --as jwt").file("users.csv", rows);
     ready.env("HMS_MANAGEMENT_TOKEN", "aaa.bbb.ccc").run().exits(78).says("signs nothing");
+}
+
+#[test]
+fn what_is_said_of_records_asks_for_records() {
+    let record = "{\"user_id\":\"u\"}\n";
+    for words in ["--as jwt", "--dead-letters dead.jsonl", "--format jsonl", "--csv-delimiter ;"] {
+        let ran = app(&format!("--room-id r --role host {words}")).stdin(record).run().exits(0);
+        assert_eq!(ran.events()[0]["user_id"], "u", "{words}");
+    }
 }
 
 #[test]

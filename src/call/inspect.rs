@@ -34,6 +34,8 @@ pub enum Validity {
     Valid(Option<Duration>),
     /// `exp` has passed.
     Expired(Duration),
+    /// This claim is no number, so nobody can tell.
+    Unreadable(&'static str),
 }
 
 impl Credentials {
@@ -100,11 +102,22 @@ fn signed_by(token: &str, secret: &SecretString) -> bool {
 
 fn validity(claims: &Map<String, Value>, now: SystemTime) -> Validity {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(Duration::from_secs);
-    if let Some(ahead) = time("nbf").and_then(|nbf| nbf.checked_sub(now)).filter(|ahead| !ahead.is_zero()) {
+    // Seconds, which may have a fraction; what is further away than can be counted is as far as can be.
+    let time = |name: &'static str| match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(seconds) => Ok(Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))),
+            None => Err(Validity::Unreadable(name)),
+        },
+    };
+    let (nbf, exp) = match (time("nbf"), time("exp")) {
+        (Ok(nbf), Ok(exp)) => (nbf, exp),
+        (Err(why), _) | (_, Err(why)) => return why,
+    };
+    if let Some(ahead) = nbf.and_then(|nbf| nbf.checked_sub(now)).filter(|ahead| !ahead.is_zero()) {
         return Validity::NotYet(ahead);
     }
-    match time("exp") {
+    match exp {
         None => Validity::Valid(None),
         Some(exp) if exp > now => Validity::Valid(Some(exp - now)),
         Some(exp) => Validity::Expired(now - exp),
@@ -113,6 +126,8 @@ fn validity(claims: &Map<String, Value>, now: SystemTime) -> Validity {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -139,5 +154,23 @@ mod tests {
         let of = |credentials: &Credentials| credentials.validity(start + hour + hour);
         assert_eq!((of(&credentials), of(&Credentials::token_file("t"))), (None, None));
         assert_eq!(of(&Credentials::token(token)), Some(late.validity));
+    }
+
+    #[test]
+    fn times_are_numbers_or_nobody_can_tell() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let seconds = Duration::from_secs;
+        for (claims, expected) in [
+            (json!({}), Validity::Valid(None)),
+            (json!({"exp": null}), Validity::Valid(None)),
+            (json!({"exp": 99.5}), Validity::Expired(Duration::from_millis(500))),
+            (json!({"exp": -5}), Validity::Expired(seconds(100))),
+            (json!({"exp": 1e300}), Validity::Valid(Some(Duration::MAX - seconds(100)))),
+            (json!({"nbf": 101.0, "exp": 200}), Validity::NotYet(seconds(1))),
+            (json!({"exp": "200"}), Validity::Unreadable("exp")),
+            (json!({"nbf": [], "exp": 200}), Validity::Unreadable("nbf")),
+        ] {
+            assert_eq!(validity(claims.as_object().unwrap(), now), expected, "{claims}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::call::AppClaims;
 use crate::cli::arguments::{InputFormat, size};
@@ -11,6 +12,9 @@ use crate::mapping::PeerOptions;
 use crate::record::Input;
 
 use super::times::TimesArguments;
+
+/// What the token becomes, if nothing else is said.
+const ATTRIBUTE: &str = "token";
 
 #[derive(Debug, Args)]
 pub(super) struct App {
@@ -48,7 +52,7 @@ pub(super) struct Records {
     #[arg(long = "where", value_name = "JQ")]
     filter: Option<String>,
     /// The attribute that the token becomes; a record that has it already is invalid
-    #[arg(long = "as", value_name = "NAME", default_value = "token")]
+    #[arg(long = "as", value_name = "NAME", default_value = ATTRIBUTE, value_parser = NonEmptyStringValueParser::new())]
     pub(super) attribute: String,
     /// jsonl, json, csv or tsv [default: by name, else by first byte]
     #[arg(long, value_enum, hide_possible_values = true)]
@@ -76,9 +80,12 @@ pub(super) struct Records {
 impl App {
     /// True where there are records: inputs are named, or it is said what to make of one.
     pub(super) fn is_for_records(&self) -> bool {
-        let Records { map, set, exclude, filter, format, limit, .. } = &self.records;
+        let Records { map, set, exclude, filter, attribute, .. } = &self.records;
+        let Records { format, csv_delimiter, limit, dead_letters, .. } = &self.records;
         let said = [map, set, exclude].iter().any(|given| !given.is_empty());
-        !self.inputs.is_empty() || said || filter.is_some() || format.is_some() || limit.is_some()
+        let is_named = *attribute != ATTRIBUTE;
+        let reads = filter.is_some() || format.is_some() || csv_delimiter.is_some() || limit.is_some();
+        !self.inputs.is_empty() || said || reads || is_named || dead_letters.is_some()
     }
 
     /// Whom the one token speaks for.
@@ -87,6 +94,11 @@ impl App {
             Failure::usage(format!("an app token is for a room and a role, and `{option}` is missing"))
                 .hint("`roompipe token app users.csv` makes one for each record")
         };
+        for (option, _, value) in self.said() {
+            if value.is_empty() {
+                return Err(Failure::usage(format!("`{option}` is empty; a token for nobody opens nothing")));
+            }
+        }
         Ok(AppClaims {
             room_id: self.room_id.clone().ok_or_else(|| missing("--room-id"))?,
             role: self.role.clone().ok_or_else(|| missing("--role"))?,
@@ -102,10 +114,20 @@ impl App {
         self.inputs.iter().cloned().map(Input::from).collect()
     }
 
+    /// What is said of whom tokens speak for: option, claim and value.
+    fn said(&self) -> impl Iterator<Item = (&'static str, &'static str, &String)> {
+        [
+            ("--room-id", "room_id", &self.room_id),
+            ("--role", "role", &self.role),
+            ("--user-id", "user_id", &self.user_id),
+        ]
+        .into_iter()
+        .filter_map(|(option, name, value)| Some((option, name, value.as_ref()?)))
+    }
+
     /// Whom the tokens of records speak for. What is said for all of them is a constant.
     pub(super) fn peers(&self) -> PeerOptions {
-        let said = [("room_id", &self.room_id), ("role", &self.role), ("user_id", &self.user_id)];
-        let said = said.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+        let said = self.said().map(|(_, name, value)| format!("{name}={value}"));
         let Records { map, set, exclude, filter, attribute, .. } = &self.records;
         PeerOptions {
             map: map.clone(),

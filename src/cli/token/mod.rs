@@ -114,10 +114,12 @@ fn report(seen: &Inspection) -> serde_json::Value {
         Validity::NotYet(left) => ("not valid yet", Some(left)),
         Validity::Valid(left) => ("valid", left),
         Validity::Expired(since) => ("expired", Some(since)),
+        Validity::Unreadable("nbf") => ("not known: `nbf` is no number", None),
+        Validity::Unreadable(_) => ("not known: `exp` is no number", None),
     };
     let words = match seen.validity {
         Validity::NotYet(_) => "valid_in_s",
-        Validity::Valid(_) => "valid_for_s",
+        Validity::Valid(_) | Validity::Unreadable(_) => "valid_for_s",
         Validity::Expired(_) => "expired_since_s",
     };
     let mut out =

@@ -14,7 +14,7 @@ const LAST: u64 = 253_402_300_799;
 #[derive(Debug, Args)]
 pub(super) struct TimesArguments {
     /// How long it is valid, from when it begins to be
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "24h")]
+    #[arg(long, value_name = "TIME", value_parser = lifetime, default_value = "24h")]
     valid_for: Duration,
     /// When it was issued: seconds since 1970, or as in 2026-01-31T09:00:00Z [default: a minute ago]
     #[arg(long, value_name = "WHEN", value_parser = moment)]
@@ -28,6 +28,12 @@ impl TimesArguments {
     pub(super) fn meant(&self) -> Times {
         Times { lifetime: self.valid_for, issued_at: self.issued_at, not_before: self.not_before }
     }
+}
+
+/// Tokens count whole seconds: a shorter life would end as it begins.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < Duration::from_secs(1) { Err(format!("`{text}` is less than a second")) } else { Ok(time) }
 }
 
 /// A point in time, in seconds since 1970.
@@ -46,6 +52,13 @@ fn moment(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_lives_a_second_at_least() {
+        assert_eq!(lifetime("1s"), Ok(Duration::from_secs(1)));
+        assert!(lifetime("999ms").unwrap_err().contains("less than a second"));
+        assert!(lifetime("0s").is_err());
+    }
 
     #[test]
     fn a_point_in_time_is_seconds_or_a_date_with_its_zone() {

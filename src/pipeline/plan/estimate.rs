@@ -55,7 +55,7 @@ impl Estimating {
                     "the ready management token expires in {left}, and the calls take at least {least}; {hint}"
                 ))
             }
-            Validity::Valid(_) => None,
+            Validity::Valid(_) | Validity::Unreadable(_) => None,
         }
     }
 }
@@ -68,7 +68,7 @@ fn left(validity: Validity) -> Option<i64> {
     match validity {
         Validity::Valid(left) => left.map(seconds),
         Validity::Expired(since) => Some(-seconds(since)),
-        Validity::NotYet(_) => None,
+        Validity::NotYet(_) | Validity::Unreadable(_) => None,
     }
 }
 
