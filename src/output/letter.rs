@@ -34,6 +34,8 @@ pub struct Letter {
     pub generation: u64,
     /// It was a call for several records, be they one in the end.
     pub batched: bool,
+    /// It was a page of a list: there may be others behind it.
+    pub is_page: bool,
     /// The records of the call, at least one; several only of a batch.
     pub records: Vec<LetterRecord>,
     /// What was sent or would have been; nothing where no request could be made.
@@ -116,6 +118,7 @@ impl Letter {
             call: (index, of),
             generation: data.get("generation", WHOLE)?,
             batched: data.maybe("batched", "a boolean")?.unwrap_or(false),
+            is_page: data.find("page").is_some(),
             records,
             request,
         })
@@ -176,6 +179,7 @@ impl Letter {
             call: records.first().map_or(self.call, |told| told.call),
             generation: self.generation,
             batched: false,
+            is_page: self.is_page,
             records,
             request: None,
         }

@@ -59,6 +59,13 @@ impl End {
                         original command again";
             self.say(ExitCode::SomeNot, text, Some(hint.to_owned()));
         }
+        if end.pages > 0 {
+            tracing::warn!(
+                "{} of lists read again, but none behind them: `roompipe get` with the `--param` of its hint goes on there, \
+                 and reads all",
+                if end.pages == 1 { "1 page".to_owned() } else { format!("{} pages", end.pages) }
+            );
+        }
         if let Some(error) = end.error {
             let (exit, Message { text, hint }) = error.told();
             self.say(exit, text, hint);

@@ -31,6 +31,8 @@ pub struct Letters {
     seen: HashSet<Short>,
     /// The calls of the ledger whose letters were met: true where that settled it, false where they were outdated.
     met: HashMap<Short, bool>,
+    /// Pages of lists that are read again.
+    pub(super) pages: usize,
 }
 
 /// The ledger that a replay was given.
@@ -67,7 +69,7 @@ impl Letters {
     /// Dead letters of a run with this ledger, or of one without.
     #[must_use]
     pub fn new(selection: Selection, again: Again, ledger: Option<LedgerName>) -> Self {
-        Self { selection, again, ledger, seen: HashSet::new(), met: HashMap::new() }
+        Self { selection, again, ledger, seen: HashSet::new(), met: HashMap::new(), pages: 0 }
     }
 
     /// The calls that are not delivered, and whose letters were all skipped because the ledger knows how they ended
@@ -135,6 +137,7 @@ impl Letters {
         notes: &mut Notes,
     ) -> Result<(), ReadError> {
         if let Some(Calls { of, calls }) = self.calls(&chosen.letter, notes)? {
+            self.pages += usize::from(chosen.letter.is_page);
             let tasks = calls.into_iter().map(|(index, call)| (index, fresh(&chosen.letter, call))).collect();
             let subject = chosen.subject(chosen.place());
             reading.admit_as(Some(self.letterhead(chosen)), subject, of, (tasks, Outcome::Filtered));

@@ -32,6 +32,8 @@ pub(super) struct ReadEnd {
     pub(super) broke_off: bool,
     /// Calls that are not delivered, whose dead letters were skipped: the ledger knows of a later end.
     pub(super) outdated: usize,
+    /// Pages of lists that dead letters had read again.
+    pub(super) pages: usize,
 }
 
 /// What the pieces of the input are, and so what is made of them.
@@ -132,8 +134,9 @@ impl Reading {
                 tracing::info!("{note}");
             }
         }
-        if let (Front::Letters(letters), true) = (&front, ending.whole) {
-            end.outdated = letters.outdated();
+        if let Front::Letters(letters) = &front {
+            end.pages = letters.pages;
+            end.outdated = if ending.whole { letters.outdated() } else { 0 };
         }
         // Nobody comes whom they could wait for.
         self.board.admit_gathered(true);
