@@ -119,6 +119,12 @@ fn a_url_is_read_as_it_is_said() {
     assert_eq!(ran.events().len(), 6);
     let paths: Vec<_> = server.received().iter().map(|received| received.path.clone()).collect();
     assert_eq!(paths, ["/v2/things?x=1&kind=a%26b", "/v2/things?x=1&kind=a%26b&from=a%20b"]);
+    // One page of a list that is known would pass for the whole.
+    let server = Server::start(|received| page(received, 30));
+    let note = "note: this URL answers with one page of a list; `roompipe get list-rooms` reads all of them";
+    server.get("--url /rooms --items data").run().exits(0).says(note);
+    let ran = server.get("--url /rooms --items data --cursor start=last").run().exits(0);
+    assert!(ran.events().len() == 30 && !ran.stderr.contains("note: "), "{}", ran.stderr);
     // One answer: one line, or one for each item of a list.
     for (body, lines) in [
         ("{\"data\":[1,2]}", "{\"data\":[1,2]}\n"),

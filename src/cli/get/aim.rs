@@ -24,7 +24,11 @@ pub(super) fn aim(given: &mut Given, base_url: &str) -> Result<Meaning, Failure>
         }
         params = into_query(url, params)?;
         given.call.mapping.params = params;
-        return meaning(given, base_url);
+        let meaning = meaning(given, base_url)?;
+        if let (None, Some(id)) = (&given.cursor, setup::paged(&meaning)) {
+            tracing::info!("this URL answers with one page of a list; `roompipe get {id}` reads all of them");
+        }
+        return Ok(meaning);
     }
     let meaning = meaning(given, base_url)?;
     let Some(template) = meaning.endpoint.may_call().next() else { return Ok(meaning) };
