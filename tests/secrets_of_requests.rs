@@ -57,6 +57,12 @@ fn inputs() -> Vec<(&'static str, String, &'static str, Value)> {
             json!({"password": PASSWORD}),
         ),
         (
+            "pass.jsonl",
+            jsonl([json!({"password": PASSWORD, "extra": format!("password={PASSWORD}")})]),
+            "create-sip-trunk --pass-unknown",
+            json!({"password": PASSWORD, "extra": format!("password={PASSWORD}")}),
+        ),
+        (
             "jq.jsonl",
             jsonl([renamed]),
             "create-sip-trunk --body {password:.login}",

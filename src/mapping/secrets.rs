@@ -178,9 +178,7 @@ impl Request {
         if let (Some(secrets), Some(body)) = (Secrets::of_request(self), &self.body) {
             shown.body = Some(match serde_json::from_slice::<Value>(body) {
                 Ok(mut body) => {
-                    secrets.templates.iter().for_each(|template| {
-                        template.mask_secrets(&mut body);
-                    });
+                    secrets.mask(&mut body);
                     body.to_string().into()
                 }
                 Err(_) => Value::from(REDACTED).to_string().into(),

@@ -69,8 +69,11 @@ fn the_same_command_posts_what_it_left() {
 #[test]
 fn what_no_file_takes_stays_in_the_ledger() {
     let (api, folder) = (api(), Arc::new(tempfile::tempdir().unwrap()));
-    let words = "--ledger run.ledger --webhook-give-up 1s";
-    let ran = run(&api, NOBODY, words).within(&folder).stdin(records(9)).run().exits(75);
+    let form = "--emit cloudevents --webhook-batch 7";
+    let words = format!("--ledger run.ledger --webhook-give-up 1s {form}");
+    let ran = run(&api, NOBODY, &words).within(&folder).stdin(records(9)).run().exits(75);
+    // In the form in which they would have been posted.
+    let ran = ran.says(&format!("ledger flush run.ledger --webhook {NOBODY} {form}"));
     let receiver = Server::start(|request| {
         let is_poison = request.json()["data"]["records"][0]["number"] == 3;
         Reply::text(if is_poison { 400 } else { 200 }, "")
@@ -84,6 +87,14 @@ fn what_no_file_takes_stays_in_the_ledger() {
     let poison = taken.first().unwrap().clone();
     taken.extend(ids(&receiver.received()));
     assert!(taken.contains(&poison) && taken == told(&ran.events()));
+}
+
+#[test]
+fn an_empty_url_that_is_typed_is_a_mistake() {
+    let api = api();
+    run(&api, "", "").stdin(records(1)).run().exits(2).says("names no URL");
+    let ran = api.run("--url /rooms").env("ROOMPIPE_WEBHOOK", "").stdin(records(1)).run().exits(0);
+    assert_eq!((api.received().len(), ran.summary()["webhook"].clone()), (1, Value::Null));
 }
 
 /// The receiver waits until all calls are made: with a ledger none of them waits for it.
