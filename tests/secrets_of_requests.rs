@@ -57,6 +57,12 @@ fn inputs() -> Vec<(&'static str, String, &'static str, Value)> {
             json!({"password": PASSWORD}),
         ),
         (
+            "pass.jsonl",
+            jsonl([json!({"password": PASSWORD, "extra": format!("password={PASSWORD}")})]),
+            "create-sip-trunk --pass-unknown",
+            json!({"password": PASSWORD, "extra": format!("password={PASSWORD}")}),
+        ),
+        (
             "jq.jsonl",
             jsonl([renamed]),
             "create-sip-trunk --body {password:.login}",
@@ -200,6 +206,36 @@ fn a_record_that_makes_no_call_is_told_without_them() {
         ("g.csv", format!("password,from\n{PASSWORD},1,2\n"), "create-sip-trunk", "header of 2"),
         ("h.csv", format!("pw,from\n{PASSWORD},1,2\n"), "create-sip-trunk --map password=pw", "header of 2"),
         (
+            "k.jsonl",
+            format!("{{\"user\":{{\"pw\":\"{PASSWORD}\"}},\n"),
+            "create-sip-trunk --map password=.user.pw",
+            "JSON",
+        ),
+        (
+            "l.csv",
+            format!("pw,from\n{PASSWORD},1,2\n"),
+            "create-sip-trunk --map password=.pw+.from",
+            "header of 2",
+        ),
+        (
+            "m.jsonl",
+            format!("{{\"login\":\"{PASSWORD}\",\n"),
+            "create-sip-trunk --body {password:.login}",
+            "JSON",
+        ),
+        (
+            "n.jsonl",
+            jsonl([json!({"user": {"pw": PASSWORD}})]),
+            "create-sip-trunk --map password=.user.pw+1",
+            "--map",
+        ),
+        (
+            "o.jsonl",
+            jsonl([json!({"login": PASSWORD})]),
+            "create-sip-trunk --body {password:(.[]+1)}",
+            "--body",
+        ),
+        (
             "i.jsonl",
             jsonl([
                 json!({"name": "a", "recording_info": {"upload_info": {"credentials": {"key": "k", "secretKey": BUCKET}}}}),
@@ -220,6 +256,11 @@ fn a_record_that_makes_no_call_is_told_without_them() {
         holds_nothing(&looked, &[name]);
     }
     let server = echo(200);
+    // Its row ends with the input, which has no header any more by then.
+    let cut = format!("address,password\nx,\"{PASSWORD}");
+    let ran = server.run("create-sip-trunk cut.csv").file("cut.csv", cut).run().exits(74);
+    assert_eq!(ran.count("invalid"), 1);
+    holds_nothing(&ran, &["cut.csv"]);
     let ran = server.run("create-sip-trunk").stdin(jsonl([digits])).run().exits(1);
     assert!(!ran.text().contains("12345678"), "{}", ran.text());
 }

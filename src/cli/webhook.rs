@@ -71,6 +71,11 @@ impl WebhookArguments {
             ("--webhook-spill", "ROOMPIPE_WEBHOOK_SPILL", self.webhook_spill.is_some()),
             ("--webhook-unsigned", "ROOMPIPE_WEBHOOK_UNSIGNED", self.webhook_unsigned),
         ];
+        let is_empty = self.webhook.as_ref().is_some_and(String::is_empty);
+        if is_empty && std::env::args().any(|word| ["--webhook", "--webhook="].contains(&word.as_str())) {
+            let hint = "an empty ROOMPIPE_WEBHOOK in the environment stands for none";
+            return Err(Failure::usage("`--webhook` is empty, and names no URL").hint(hint));
+        }
         for (option, variable, given) in options {
             debug_assert!(is_listed(option, &["--webhook"]), "{option}: a line is missing");
             if given && self.webhook.is_none() && !from_environment(variable) {
@@ -114,6 +119,7 @@ impl WebhookArguments {
             ca_cert: ca_cert.cloned(),
         })
         .map_err(|error| setup::refused(&error, error.hint()))?;
+        let later = self.later(&form, ledger, url);
         let rules = PostRules {
             name: poster.shown(),
             form,
@@ -121,13 +127,36 @@ impl WebhookArguments {
             batch: self.webhook_batch.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
             concurrency,
             give_up: self.webhook_give_up,
-            later: later(ledger, url),
+            later,
         };
         let spill = self
             .webhook_spill
             .clone()
             .unwrap_or_else(|| format!("roompipe-webhook-{}.jsonl", uuid::Uuid::new_v4()).into());
         Ok(Some(Webhook { poster, rules, spill }))
+    }
+
+    /// The command that posts what the ledger keeps, in the same form. A URL is shown only where it was typed: it may be a
+    /// secret.
+    fn later(&self, form: &PostForm, ledger: Option<&Path>, url: &str) -> String {
+        let Some(ledger) = ledger else { return String::new() };
+        let mut command = format!("roompipe ledger flush {}", quoted(&ledger.display().to_string()));
+        let is_typed = std::env::args().any(|word| word == url || word.ends_with(&format!("={url}")));
+        if is_typed {
+            command.push_str(&format!(" --webhook {}", quoted(url)));
+        } else if !from_environment(VARIABLE) {
+            command.push_str(" --webhook URL");
+        }
+        if matches!(form, PostForm::CloudEvents(_)) {
+            command.push_str(" --emit cloudevents");
+        }
+        if let Some(size) = self.webhook_batch {
+            command.push_str(&format!(" --webhook-batch {size}"));
+        }
+        if self.webhook_unsigned {
+            command.push_str(" --webhook-unsigned");
+        }
+        command
     }
 
     fn signer(&self) -> Result<Option<Signer>, Failure> {
@@ -170,17 +199,4 @@ pub(super) fn form(emit: &str, base_url: &str) -> PostForm {
         "cloudevents" => PostForm::CloudEvents(CloudEvents::new(base_url)),
         _ => PostForm::Events,
     }
-}
-
-/// The command that posts what the ledger keeps. A URL is shown only where it was typed: it may be a secret.
-fn later(ledger: Option<&Path>, url: &str) -> String {
-    let Some(ledger) = ledger else { return String::new() };
-    let mut command = format!("roompipe ledger flush {}", quoted(&ledger.display().to_string()));
-    let is_typed = std::env::args().any(|word| word == url || word.ends_with(&format!("={url}")));
-    if is_typed {
-        command.push_str(&format!(" --webhook {}", quoted(url)));
-    } else if !from_environment(VARIABLE) {
-        command.push_str(" --webhook URL");
-    }
-    command
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::jq;
 use crate::record::Record;
-use crate::template::{EndpointTemplate, Place, REDACTED};
+use crate::template::{EndpointTemplate, Place, REDACTED, texts};
 
 use super::expression::Expression;
 use super::invalid::Invalid;
@@ -24,6 +24,8 @@ pub struct Secrets {
     templates: Vec<Arc<EndpointTemplate>>,
     /// Attributes that a `--map` makes a secret of.
     fields: Vec<String>,
+    /// Programs make a secret of other attributes, too: of what is no record nobody knows which.
+    are_made: bool,
     /// What is known to be a secret.
     values: Vec<String>,
     /// Whatever is there may be one.
@@ -60,6 +62,12 @@ impl Secrets {
             || self.values.iter().any(|value| memmem::find(text, spelling(value).as_bytes()).is_some())
             // Letters may be written with escapes.
             || (!self.values.is_empty() && memmem::find(text, b"\\").is_some())
+    }
+
+    /// False where what could not be read as a record surely holds none of them.
+    #[must_use]
+    pub fn may_be_in_raw(&self, raw: &[u8]) -> bool {
+        self.are_made || self.may_be_in(raw)
     }
 
     /// True where a text quotes one of them.
@@ -149,6 +157,13 @@ impl Secrets {
     }
 }
 
+/// What a program that fails has taken a secret from: the attributes it names, or else any.
+fn named_in(program: &str, object: &Map<String, Value>, found: &mut Vec<String>) {
+    let is_named = |name: &str| program.contains(name);
+    let any = !object.keys().any(|name| is_named(name));
+    object.iter().filter(|(name, _)| any || is_named(name)).for_each(|(_, value)| texts(value, found));
+}
+
 /// A text as it stands in JSON, without the quotes.
 fn spelling(text: &str) -> String {
     let quoted = Value::from(text).to_string();
@@ -163,9 +178,7 @@ impl Request {
         if let (Some(secrets), Some(body)) = (Secrets::of_request(self), &self.body) {
             shown.body = Some(match serde_json::from_slice::<Value>(body) {
                 Ok(mut body) => {
-                    secrets.templates.iter().for_each(|template| {
-                        template.mask_secrets(&mut body);
-                    });
+                    secrets.mask(&mut body);
                     body.to_string().into()
                 }
                 Err(_) => Value::from(REDACTED).to_string().into(),
@@ -180,9 +193,12 @@ impl Mapping {
     pub(super) fn known_secrets(&self) -> Option<Arc<Secrets>> {
         let templates: Vec<_> =
             self.endpoint.may_call().filter(|template| !template.secrets.is_empty()).cloned().collect();
-        let fields = self.secret_sources(&templates).filter_map(|(_, expression)| expression.attribute());
-        let fields = fields.map(str::to_owned).collect();
-        (!templates.is_empty()).then(|| Arc::new(Secrets { templates, fields, ..Secrets::default() }))
+        let attributes: Vec<_> =
+            self.secret_sources(&templates).map(|(_, expression)| expression.attribute()).collect();
+        let are_made = self.body.is_some() || attributes.contains(&None);
+        let fields = attributes.into_iter().flatten().map(str::to_owned).collect();
+        (!templates.is_empty())
+            .then(|| Arc::new(Secrets { templates, fields, are_made, ..Secrets::default() }))
     }
 
     /// What a record may hold of which a request was made.
@@ -219,15 +235,21 @@ impl Mapping {
             let value = jq::from_map(object.clone());
             for (target, expression) in programs {
                 let mut body = Map::new();
-                if let Ok(Some(value)) = expression.value(&object, Some(&value))
-                    && target.put(&mut body, Some(value)).is_ok()
-                {
-                    found.push(Value::Object(body));
+                match expression.value(&object, Some(&value)) {
+                    Ok(value) => {
+                        if value.is_some() && target.put(&mut body, value).is_ok() {
+                            found.push(Value::Object(body));
+                        }
+                    }
+                    Err(_) => named_in(expression.text(), &object, &mut secrets.values),
                 }
             }
-            found.extend(
-                self.body.iter().flat_map(|program| bodies(program, value.clone()).unwrap_or_default()),
-            );
+            if let Some(program) = &self.body {
+                match bodies(program, value) {
+                    Ok(bodies) => found.extend(bodies),
+                    Err(_) => named_in(program.source(), &object, &mut secrets.values),
+                }
+            }
         }
         let nested = object.iter().filter(|(name, _)| name.contains('.') && known.are_in_column(name));
         secrets.values.extend(nested.filter_map(|(_, value)| value.as_str().map(str::to_owned)));

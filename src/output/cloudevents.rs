@@ -82,8 +82,30 @@ impl Subject<'_> {
     fn name(&self) -> String {
         let key = self.key.map(RawValue::get).filter(|key| *key != "null");
         let text = key.map(|key| serde_json::from_str::<String>(key).unwrap_or_else(|_| key.to_owned()));
-        text.filter(|text| !text.is_empty()).unwrap_or_else(|| format!("{}:{}", self.source, self.number))
+        let name = text.filter(|text| !text.is_empty());
+        without_controls(name.unwrap_or_else(|| format!("{}:{}", self.source, self.number)))
     }
+}
+
+/// An attribute may hold neither control characters nor what is no character in Unicode: those are percent-encoded.
+fn without_controls(text: String) -> String {
+    let is_foreign = |c: char| {
+        let code = u32::from(c);
+        c.is_control() || code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
+    };
+    if !text.contains(is_foreign) {
+        return text;
+    }
+    let mut clean = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_foreign(c) {
+            let mut bytes = [0; 4];
+            c.encode_utf8(&mut bytes).bytes().for_each(|byte| clean.push_str(&format!("%{byte:02X}")));
+        } else {
+            clean.push(c);
+        }
+    }
+    clean
 }
 
 #[cfg(test)]
@@ -122,6 +144,8 @@ mod tests {
             (r#"[{"source":"-","number":1,"key":"a \"b\""}]"#, json!("a \"b\"")),
             (r#"[{"source":"-","number":1,"key":[1,"x"]}]"#, json!("[1,\"x\"]")),
             (r#"[{"source":"-","number":1,"key":""}]"#, json!("-:1")),
+            (r#"[{"source":"-","number":1,"key":"a\n\u0085\uffffé%"}]"#, json!("a%0A%C2%85%EF%BF%BFé%")),
+            (r#"[{"source":"a\tb","number":1,"key":null}]"#, json!("a%09b:1")),
             (r#"[{"source":"-","number":1,"key":1},{"source":"-","number":2,"key":2}]"#, Value::Null),
         ] {
             assert_eq!(written(records)["subject"], subject, "{records}");

@@ -62,7 +62,7 @@ impl<'e> Veil<'e> {
 
     /// True where unreadable input may hold a secret.
     pub(super) fn hides_raw(&self, subject: &Subject, raw: &[u8]) -> bool {
-        self.secrets_of(subject).any(|secrets| secrets.may_be_in(raw))
+        self.secrets_of(subject).any(|secrets| secrets.may_be_in_raw(raw))
     }
 
     fn secrets_of<'s>(&'s self, subject: &'s Subject) -> impl Iterator<Item = &'s Secrets> {

@@ -300,7 +300,13 @@ impl Reading {
         let invalid = Invalid::unreadable(unreadable.fault);
         let identity = Arc::new(by_position(&unreadable.position));
         let raw = SubjectContent::Raw(unreadable.raw, unreadable.raw_len);
-        let columns = self.inputs.header().map_or(&[][..], |header| header.names());
+        // An input that has come to its end has none any more, and a row that is never closed comes there.
+        let of_source = || {
+            let mut headers = self.inputs.headers().iter().rev();
+            headers.find(|(source, _)| *source == unreadable.position.source).map(|(_, header)| header)
+        };
+        let header = self.inputs.header().or_else(of_source);
+        let columns = header.map_or(&[][..], |header| header.names());
         let secrets = mapping.secrets().map(|secrets| secrets.in_row_of(columns));
         let subject = Subject { position: unreadable.position, identity, content: raw, secrets };
         self.admit_invalid(subject, content.unwrap_or_default(), invalid)

@@ -207,8 +207,10 @@ impl Run {
         let (mut memory, mut scribe, mut closing) = (None, None, None);
         let mut end = End::default();
         let told = self.stop.clone();
-        let courier =
-            self.webhook.map(|courier| tokio::spawn(async move { courier.run(last_wait(&told)).await }));
+        // Sooner than others give up waiting for it: what they still have to hand over must find its place.
+        let courier = self
+            .webhook
+            .map(|courier| tokio::spawn(async move { courier.run(told.reached(Level::Now)).await }));
         if let Some(book) = self.book {
             end.tell_again(&self.outputs, book.leftovers, &self.stop).await;
             let recall = (book.recall, book.is_blank);

@@ -308,6 +308,10 @@ impl<P: Post> Courier<P> {
         if landing == Landing::Refused {
             if sky.last_taken.is_none_or(|taken| taken < began) {
                 sky.refused.push(parcel);
+                if sky.flights.is_empty() {
+                    // Nobody is silent to whom nobody speaks.
+                    sky.silent = None;
+                }
                 return false;
             }
             self.set_aside(&parcel, &mut seqs).await;
@@ -334,11 +338,21 @@ impl<P: Post> Courier<P> {
 
     /// Others are taken, so that it is the fault of this one.
     async fn set_aside(&mut self, parcel: &Parcel, seqs: &mut Vec<u64>) {
+        let mut all = true;
         for member in &parcel.members {
-            self.spill.write(&member.masked).await;
-            seqs.extend(member.seq);
+            let is_kept = member.seq.is_some();
+            let is_set_aside = self.spill.write(&member.masked, is_kept).await;
+            all &= is_set_aside;
+            if is_kept && !is_set_aside {
+                self.report.backlog += 1;
+            } else {
+                self.posting.done(1);
+                seqs.extend(member.seq);
+            }
         }
-        self.posting.done(parcel.members.len() as u64);
+        if !all {
+            return;
+        }
         tracing::warn!(
             "webhook {} takes others, but not {} ({}): it is set aside in `{}`",
             self.rules.name,
@@ -393,7 +407,7 @@ impl<P: Post> Courier<P> {
             Some(_) => self.report.backlog += 1,
             None => {
                 self.posting.done(1);
-                self.spill.write(&event.masked).await;
+                self.spill.write(&event.masked, false).await;
             }
         }
     }

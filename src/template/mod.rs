@@ -34,6 +34,7 @@ pub use path::{PathPattern, Piece};
 pub use problem::Problem;
 pub use sample::{Expectation, ExpectedRequest, Sample};
 pub use secrets::Paths;
+pub(crate) use secrets::texts;
 pub use shape::{JsonType, Shape};
 
 /// One endpoint of an API, as data.

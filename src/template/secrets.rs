@@ -117,7 +117,7 @@ fn here(value: &Value, path: &[String], found: &mut Vec<String>) {
 }
 
 /// Every text in a value, and every number: a secret may be made of digits.
-fn texts(value: &Value, found: &mut Vec<String>) {
+pub(crate) fn texts(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),
         Value::Number(number) => found.push(number.to_string()),

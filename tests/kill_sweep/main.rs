@@ -158,9 +158,11 @@ fn the_judge_sees_every_harm_done_to_a_record_of_a_batch() {
     };
     let fine = judged(&journal, &output);
     assert_eq!((fine.wrong, fine.refused), (vec![], 1));
-    let taken = journal.iter().position(|call| call["status"] == 200).unwrap();
+    // Halves of the refused batch may be down to one record, and may come before any other.
+    let several = |records: &Value| records.as_array().unwrap().len() > 1;
+    let taken = |call: &Value| call["status"] == 200 && several(&call["body"]);
+    let taken = journal.iter().position(taken).unwrap();
     let size = journal[taken]["body"].as_array().unwrap().len() as u64;
-    assert!(size > 1);
     let mut doubled = journal.clone();
     doubled.push(journal[taken].clone());
     assert_eq!(judged(&doubled, &output).doubled, size);
@@ -169,7 +171,10 @@ fn the_judge_sees_every_harm_done_to_a_record_of_a_batch() {
     assert_eq!(judged(&lost, &output).lost, 1);
     // A record that its event does not name; one that is refused and not told; one that is told to be refused, and is not.
     let refusal = output.lines().find(|line| line.contains("call.rejected")).unwrap();
-    let welcome = output.lines().find(|line| !line.contains("call.rejected")).unwrap();
+    let is_welcome = |line: &&str| {
+        !line.contains("call.rejected") && several(&line.parse::<Value>().unwrap()["data"]["records"])
+    };
+    let welcome = output.lines().find(is_welcome).unwrap();
     let mut unnamed: Value = welcome.parse().unwrap();
     drop(unnamed["data"]["records"].as_array_mut().unwrap().pop());
     for harmed in [

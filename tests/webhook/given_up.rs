@@ -114,3 +114,35 @@ fn a_receiver_that_takes_its_time_slows_the_reading() {
     assert_eq!(set(ids(&receiver.received())), told(&ran.lines("out.jsonl")));
     assert!(ran.summary()["webhook"]["waited_s"].as_f64().unwrap() > 0.5, "{}", ran.summary());
 }
+
+/// More than may wait for posts has been answered, and the receiver is stuck. Calls that were made are told all the same.
+#[test]
+fn a_run_that_is_ended_at_once_finds_a_place_for_every_event() {
+    for words in ["--ordered", ""] {
+        let (release, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(wait);
+        let receiver = Server::start(move |_| {
+            let _ = wait.lock().unwrap().recv();
+            Reply::text(503, "")
+        });
+        let api = Server::answering(vec![Reply::ok()]);
+        let program =
+            run(&api, &receiver.origin(), "--output out.jsonl --webhook-spill spill.jsonl").line(words);
+        let input = jsonl((0..300).map(|n| json!({"n": n, "long": "x".repeat(64 * 1024)})));
+        let running = program.file("input.jsonl", input).arg("input.jsonl").start();
+        let mut before = 0;
+        while before == 0 || before != api.received().len() {
+            before = api.received().len();
+            thread::sleep(Duration::from_millis(700));
+        }
+        running.signal("TERM");
+        // A second one within two seconds is taken for an echo.
+        thread::sleep(Duration::from_millis(2200));
+        running.signal("TERM");
+        let ran = running.finish().exits(74);
+        drop(release);
+        let (out, spilled) = (told(&ran.lines("out.jsonl")), told(&ran.lines("spill.jsonl")));
+        assert!(out.len() >= before && out == spilled, "{words}: {before}, {}, {}", out.len(), spilled.len());
+        assert!(!ran.stderr.contains("not handed"), "{}", ran.stderr);
+    }
+}

@@ -65,6 +65,38 @@ fn the_same_command_posts_what_it_left() {
     assert_eq!(set(ids(&receiver.received())), told(&ran.lines("out.jsonl")));
 }
 
+/// What is refused for good while others are taken goes to a file. Where there can be none it stays in the ledger.
+#[test]
+fn what_no_file_takes_stays_in_the_ledger() {
+    let (api, folder) = (api(), Arc::new(tempfile::tempdir().unwrap()));
+    let form = "--emit cloudevents --webhook-batch 7";
+    let words = format!("--ledger run.ledger --webhook-give-up 1s {form}");
+    let ran = run(&api, NOBODY, &words).within(&folder).stdin(records(9)).run().exits(75);
+    // In the form in which they would have been posted.
+    let ran = ran.says(&format!("ledger flush run.ledger --webhook {NOBODY} {form}"));
+    let receiver = Server::start(|request| {
+        let is_poison = request.json()["data"]["records"][0]["number"] == 3;
+        Reply::text(if is_poison { 400 } else { 200 }, "")
+    });
+    let full = "/dev/full";
+    let flushed = flush(&receiver.origin()).arg("--webhook-spill").arg(full).within(&folder).run().exits(74);
+    flushed.says("stays in the ledger").says("1 event was not taken, and kept in the ledger");
+    let later = Server::answering(vec![Reply::ok()]);
+    flush(&later.origin()).within(&folder).run().exits(0).says("1 events in 1 posts");
+    let mut taken = set(ids(&later.received()));
+    let poison = taken.first().unwrap().clone();
+    taken.extend(ids(&receiver.received()));
+    assert!(taken.contains(&poison) && taken == told(&ran.events()));
+}
+
+#[test]
+fn an_empty_url_that_is_typed_is_a_mistake() {
+    let api = api();
+    run(&api, "", "").stdin(records(1)).run().exits(2).says("names no URL");
+    let ran = api.run("--url /rooms").env("ROOMPIPE_WEBHOOK", "").stdin(records(1)).run().exits(0);
+    assert_eq!((api.received().len(), ran.summary()["webhook"].clone()), (1, Value::Null));
+}
+
 /// The receiver waits until all calls are made: with a ledger none of them waits for it.
 #[test]
 fn a_ledger_takes_what_a_slow_receiver_does_not() {

@@ -14,6 +14,9 @@ use crate::output::{Meaning, Parcel, Signer, meaning};
 /// Answers that blame the post, after which others go first.
 const REFUSALS: u32 = 5;
 
+/// A stated delay that is shorter than this does not take the place of our own.
+const STATED: Duration = Duration::from_secs(1);
+
 /// How one post ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Landing {
@@ -101,9 +104,13 @@ pub(super) async fn fly(
         if refusals >= REFUSALS || began.elapsed() >= longest {
             return Landing::Refused;
         }
-        match delay {
-            Some(delay) => weather.pause(delay),
-            None => sleep(waits.next().unwrap_or_default()).await,
+        let wait = waits.next().unwrap_or_default();
+        if let Some(delay) = delay {
+            weather.pause(delay);
+        }
+        // Whoever asks for next to nothing would get nothing else but this post.
+        if delay.is_none_or(|delay| delay < STATED) {
+            sleep(wait).await;
         }
     }
     Landing::Refused

@@ -44,19 +44,22 @@ impl Spill {
         self.trouble.take()
     }
 
-    pub(super) async fn write(&mut self, line: &Bytes) {
-        match self.try_write(line) {
-            Ok(()) => self.lines += 1,
-            Err(error) => {
-                let path = self.path.display();
-                self.trouble.get_or_insert_with(|| {
-                    format!("cannot write `{path}`: {error}; what the webhook did not take is on stderr")
-                });
-                if let Some(fallback) = &self.fallback {
-                    fallback.send(line.clone(), None).await;
-                }
-            }
+    /// Writes a line; false where the file does not take it. Then it goes to `fallback`, unless it `is_kept` elsewhere.
+    pub(super) async fn write(&mut self, line: &Bytes, is_kept: bool) -> bool {
+        let Err(error) = self.try_write(line) else {
+            self.lines += 1;
+            return true;
+        };
+        if self.trouble.is_none() {
+            let place = if is_kept { "stays in the ledger" } else { "is on stderr" };
+            let path = self.path.display();
+            self.trouble =
+                Some(format!("cannot write `{path}`: {error}; what the webhook did not take {place}"));
         }
+        if let Some(fallback) = self.fallback.as_ref().filter(|_| !is_kept) {
+            fallback.send(line.clone(), None).await;
+        }
+        false
     }
 
     fn try_write(&mut self, line: &[u8]) -> io::Result<()> {
@@ -67,6 +70,12 @@ impl Spill {
                 None => OpenOptions::new().append(true).create(true).open(&self.path)?,
             }),
         };
-        file.write_all(line)
+        let before = file.metadata().map(|metadata| metadata.len());
+        file.write_all(line).inspect_err(|_| {
+            // Half a line would spoil the next one. What cannot be cut off is no file.
+            if let Ok(len) = before {
+                let _ = file.set_len(len);
+            }
+        })
     }
 }

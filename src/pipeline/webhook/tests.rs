@@ -179,6 +179,29 @@ async fn silence_ends_the_run_when_it_has_lasted_long_enough() {
     }
 }
 
+/// One post is refused, and then there is nothing to post for longer than silence may last.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_input_behind_a_refusal_is_no_silence() {
+    let world = start(|_| {}, |id, _| answered(if id == "evt_0" { 400 } else { 200 }));
+    world.tell([0]).await;
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    world.tell(1..5).await;
+    let (spilled, posts, reasons) = world.ends().await;
+    assert_eq!((spilled, posts.events, reasons), (vec!["evt_0".to_owned()], 4, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_of_next_to_nothing_is_no_leave_to_post_without_end() {
+    let at_once = Posted::Answered(429, Some(Duration::from_micros(100)));
+    let world = start(|_| {}, move |_, _| at_once.clone());
+    world.tell(0..8).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let came = world.came().len();
+    assert!((8..200).contains(&came), "{came} posts in a minute");
+    world.stop.now(Reason::new(ExitCode::Stopped, "a signal"));
+    assert_eq!(world.ends().await.0.len(), 8);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_is_gone_gets_no_more_posts() {
     let world = start(|rules| rules.concurrency = 1, |id, _| answered(if id == "evt_2" { 410 } else { 200 }));
