@@ -141,6 +141,17 @@ fn doubts_that_a_run_does_not_meet_are_told_all_the_same() {
         let ran = run(&server, &folder, &[1, 7][..if options.is_empty() { 1 } else { 2 }], options).run();
         let ran = ran.exits(1).says(of_unknown).says("--outcome unknown");
         assert_eq!(ran.count("unknown"), 0);
+        // The ledger knows the run as it ended.
+        let sql = "SELECT exit, summary ->> 'exit' FROM runs ORDER BY number DESC LIMIT 1";
+        let exits = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        let kept = rusqlite::Connection::open(&path).unwrap().query_row(sql, [], exits).unwrap();
+        assert_eq!(kept, (1, 1));
+        let page = Program::new("report").line("l").within(&folder).run().exits(0);
+        assert!(
+            page.text().contains(of_unknown) && !page.text().contains("nothing is missing"),
+            "{}",
+            page.text()
+        );
         assert!(!ran.stderr.contains(of_open), "{}", ran.stderr);
     }
     // One that has left again stands open, and is told once.

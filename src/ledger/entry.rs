@@ -109,7 +109,7 @@ pub struct Ending {
 
 /// What a ledger was left with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closed {
+pub struct Left {
     /// Calls that have left and of which nothing was heard: of this run, or of earlier ones where this one did not meet
     /// their records.
     pub open_intents: u64,

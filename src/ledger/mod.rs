@@ -28,9 +28,7 @@ mod tests;
 mod unemitted;
 
 pub use encoding::{Hex, KeptIdentity};
-pub use entry::{
-    CallId, Change, Closed, Digest, Ending, Entry, Intent, Known, KnownCall, State, StoredEvent,
-};
+pub use entry::{CallId, Change, Digest, Ending, Entry, Intent, Known, KnownCall, Left, State, StoredEvent};
 pub use error::Error;
 pub use forget::{Forgetting, Which};
 pub use inspect::{Calls, Inspection, ListedCall, PastRun, Run, Standing, Status};
@@ -69,11 +67,17 @@ pub trait Store: Send {
     /// Nothing of the group was kept.
     fn apply(&mut self, changes: &[Change], durable: bool) -> Result<(), Error>;
 
+    /// Counts what the ledger is left with.
+    ///
+    /// # Errors
+    /// It could not be read.
+    fn left(&self) -> Result<Left, Error>;
+
     /// Writes the end of the run, and lets go of everything.
     ///
     /// # Errors
     /// The end could not be written; what was kept before is kept.
-    fn end(self: Box<Self>, ending: &Ending) -> Result<Closed, Error>;
+    fn end(self: Box<Self>, ending: &Ending) -> Result<(), Error>;
 }
 
 /// What is remembered, for a reader that decides what is to be done. It may lag behind a [`Store`] of the same run by

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 
 use super::unemitted::Unemitted;
-use super::{CallId, Change, Closed, Ending, Entry, Error, Intent, Store, StoredEvent};
+use super::{CallId, Change, Ending, Entry, Error, Intent, Left, Store, StoredEvent};
 
 /// Messages that may wait for the thread; who finds it full waits, too.
 const WAITING: usize = 1024;
@@ -43,8 +43,10 @@ enum Message {
     /// All of them or none.
     Changes(Vec<Change>, Option<Answer>),
     Emitted(u8, Vec<u64>),
+    /// Asks what everything so far has left.
+    Count(oneshot::Sender<Result<Left, Error>>),
     /// Nothing comes after this.
-    End(Ending, oneshot::Sender<Result<Closed, Error>>),
+    End(Ending, oneshot::Sender<Result<(), Error>>),
 }
 
 /// Hands changes to the ledger's thread. Clones are cheap.
@@ -198,23 +200,37 @@ impl Closing {
         Self { report: Some(report), ..self }
     }
 
+    /// Writes what is left, and counts what the ledger is left with. Every change must have been handed over. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] where an earlier write failed, else why it could not be read.
+    pub fn left(&self) -> Result<Left, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Message::Count(answer));
+        answered.blocking_recv().unwrap_or(Err(Error::Closed))
+    }
+
     /// Writes what is left and the end of the run, closes the file and gives the lock back. Every other change must have
     /// been handed over; later ones find the ledger closed. Blocks for as long as that takes.
     ///
     /// # Errors
     /// [`Error::Closed`] where an earlier write failed, [`Error::Replaced`] where the file is not there any more,
     /// else why the end could not be written.
-    pub fn finish(self, summary: &serde_json::Value, exit: u8) -> Result<Closed, Error> {
+    pub fn finish(mut self, summary: &serde_json::Value, exit: u8) -> Result<(), Error> {
         let (answer, answered) = oneshot::channel();
-        let ending = Ending { summary: summary.to_string(), exit, report: self.report };
-        let mut message = Message::End(ending, answer);
+        let ending = Ending { summary: summary.to_string(), exit, report: self.report.take() };
+        self.send(Message::End(ending, answer));
+        // A panic there was told on stderr and by `on_failure`.
+        let _ = self.thread.join();
+        answered.blocking_recv().unwrap_or(Err(Error::Closed))
+    }
+
+    /// Where nobody listens any more, nobody answers either.
+    fn send(&self, mut message: Message) {
         while let Err(TrySendError::Full(back)) = self.queue.try_send(message) {
             message = back;
             thread::sleep(Duration::from_millis(1));
         }
-        // A panic there was told on stderr and by `on_failure`.
-        let _ = self.thread.join();
-        answered.blocking_recv().unwrap_or(Err(Error::Closed))
     }
 }
 
@@ -275,17 +291,22 @@ impl Writer {
                     came.push(message);
                 }
             }
-            let mut end = None;
+            let (mut count, mut end) = (None, None);
             for message in came.drain(..) {
                 match message {
+                    Message::Count(answer) => count = Some(answer),
                     Message::End(ending, answer) => end = Some((ending, answer)),
                     Message::Change(..) | Message::Changes(..) if end.is_some() => {}
                     other => self.take(other),
                 }
             }
-            if let Err(error) = self.commit(end.is_some()) {
+            if let Err(error) = self.commit(count.is_some() || end.is_some()) {
                 // First the reason, then those who learn from an answer that never comes that there is one.
                 return failing.tell(&error);
+            }
+            if let Some(answer) = count {
+                // Who does not wait any more needs no answer.
+                let _ = answer.send(self.store.left());
             }
             if let Some((ending, answer)) = end {
                 let _ = answer.send(self.store.end(&ending));
@@ -310,7 +331,7 @@ impl Writer {
                     self.unemitted.emitted(output, seq);
                 }
             }
-            Message::End(..) => {}
+            Message::Count(_) | Message::End(..) => {}
         }
     }
 

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, Result, TransactionBehavior, params}
 
 use super::file::OpenedFile;
 use super::lock::Lock;
-use super::{Change, Closed, Ending, Entry, Error, Intent, State, Store, StoredEvent, encoding, rows};
+use super::{Change, Ending, Entry, Error, Intent, Left, State, Store, StoredEvent, encoding, rows};
 
 /// Of so many runs the report is kept.
 const REPORTS: i64 = 100;
@@ -81,7 +81,7 @@ impl SqliteStore {
         transaction.commit()
     }
 
-    fn write_end(&self, Ending { summary, exit, report }: &Ending) -> Result<Closed> {
+    fn write_end(&self, Ending { summary, exit, report }: &Ending) -> Result<()> {
         let ended = Timestamp::now().as_millisecond();
         self.connection.execute(
             "UPDATE runs SET ended = ?2, exit = ?3, summary = ?4, report = ?5 WHERE number = ?1",
@@ -90,6 +90,11 @@ impl SqliteStore {
         // A page is looked at for some time; a ledger is kept for years.
         let sql = "UPDATE runs SET report = NULL WHERE number <= ?1 AND report IS NOT NULL";
         self.connection.execute(sql, [self.run.map(|run| run.saturating_sub(REPORTS))])?;
+        // Where somebody else still reads, closing would leave all of it in the log.
+        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    }
+
+    fn count_left(&self) -> Result<Left> {
         let count = |from: &str| -> Result<u64> {
             let sql = format!("SELECT count(*) FROM {from}");
             self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
@@ -100,14 +105,7 @@ impl SqliteStore {
              i.call = c.call)",
             rows::number_of(State::Unknown)
         );
-        let closed = Closed {
-            open_intents: count("intents")?,
-            unknown: count(&unknown)?,
-            unemitted: count("events")?,
-        };
-        // Where somebody else still reads, closing would leave all of it in the log.
-        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-        Ok(closed)
+        Ok(Left { open_intents: count("intents")?, unknown: count(&unknown)?, unemitted: count("events")? })
     }
 }
 
@@ -116,13 +114,17 @@ impl Store for SqliteStore {
         self.write(changes, durable).map_err(Error::writing)
     }
 
-    fn end(self: Box<Self>, ending: &Ending) -> std::result::Result<Closed, Error> {
+    fn left(&self) -> std::result::Result<Left, Error> {
+        self.count_left().map_err(Error::reading)
+    }
+
+    fn end(self: Box<Self>, ending: &Ending) -> std::result::Result<(), Error> {
         let ended = self.write_end(ending);
         let there = self.file.still_there();
         let shut = self.connection.close().map_err(|(_, error)| error);
         // First of all: what SQLite says of a file that is gone tells little.
         there?;
-        ended.and_then(|closed| shut.map(|()| closed)).map_err(Error::writing)
+        ended.and(shut).map_err(Error::writing)
     }
 }
 

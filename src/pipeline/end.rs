@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::call::{Level, Reason, Stop};
 use crate::exit::ExitCode;
-use crate::ledger::{self, Closed, Closing, Leftovers, StoredEvent};
+use crate::ledger::{self, Closing, Left, Leftovers, StoredEvent};
 use crate::outcome::Outcome;
 use crate::output::{About, Account, Kept, Outputs, Said, Written};
 
@@ -235,38 +235,45 @@ impl Report {
     }
 }
 
-/// Closes the ledger, and says what of it the run has not met.
+/// Says what of the ledger the run has not met, and closes it.
 pub(super) fn closed(closing: Closing, mut report: Report, meets_all: bool) -> Report {
-    let summary = report.to_json();
-    let exit = report.exit.number();
-    // An account that could not be written as JSON would be none; everything else is kept all the same.
-    let closing = match serde_json::to_string(&report.account) {
-        Ok(account) => closing.with_report(account),
-        Err(_) => closing,
-    };
-    // Closing waits for the ledger's thread, which a thread of the runtime must not.
-    let finished = thread::scope(|scope| scope.spawn(|| closing.finish(&summary, exit)).join());
-    match finished.unwrap_or(Err(ledger::Error::Closed)) {
-        // A run that was stopped has not come to them yet.
-        Ok(closed) if meets_all && report.stopped.is_empty() && !report.input_left => {
-            not_met(closed, &mut report);
-        }
-        Ok(_) => {}
-        Err(error) => {
-            report.exit = report.exit.worst(ExitCode::Io);
-            report.messages.push(Message { text: with_causes(&error), hint: error.hint() });
-        }
+    // The ledger's thread is waited for, which a thread of the runtime must not.
+    let finished = thread::scope(|scope| scope.spawn(|| close(closing, &mut report, meets_all)).join());
+    if let Err(error) = finished.unwrap_or(Err(ledger::Error::Closed)) {
+        report.exit = report.exit.worst(ExitCode::Io);
+        report.messages.push(Message { text: with_causes(&error), hint: error.hint() });
     }
     report.say();
     report
 }
 
+/// First what the ledger is left with: the end that is written down holds what follows from that.
+fn close(closing: Closing, report: &mut Report, meets_all: bool) -> Result<(), ledger::Error> {
+    let left = closing.left();
+    // A run that was stopped has not come to them yet.
+    if let Ok(left) = &left
+        && meets_all
+        && report.stopped.is_empty()
+        && !report.input_left
+    {
+        not_met(*left, report);
+        report.say();
+    }
+    // An account that could not be written as JSON would be none; everything else is kept all the same.
+    let closing = match serde_json::to_string(&report.account) {
+        Ok(account) => closing.with_report(account),
+        Err(_) => closing,
+    };
+    closing.finish(&report.to_json(), report.exit.number())?;
+    left.map(drop)
+}
+
 /// Doubts of earlier runs that stay: their records may be missing from the input, filtered, or behind its limit.
-fn not_met(closed: Closed, report: &mut Report) {
+fn not_met(left: Left, report: &mut Report) {
     // Whoever has met some has told of those, and ends with the same exit code.
-    let unknown = if report.tally.of(Outcome::Unknown) == 0 { closed.unknown } else { 0 };
+    let unknown = if report.tally.of(Outcome::Unknown) == 0 { left.unknown } else { 0 };
     for (count, what, word) in [
-        (closed.open_intents, "may have been applied", "open"),
+        (left.open_intents, "may have been applied", "open"),
         (unknown, "stand unknown (they may have been applied)", "unknown"),
     ] {
         if count > 0 {

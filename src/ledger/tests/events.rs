@@ -26,7 +26,7 @@ async fn emitted(scribe: &Scribe, output: u8, seqs: &[u64]) {
     spawn_blocking(move || scribe.emitted(output, &seqs)).await.unwrap();
 }
 
-async fn finished(closing: Closing) -> Closed {
+async fn finished(closing: Closing) -> Left {
     spawn_blocking(|| finish(closing)).await.unwrap()
 }
 
@@ -128,7 +128,7 @@ async fn many_callers_at_once_get_each_its_own_number_and_the_file_stays_small()
     }
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=2560).collect::<Vec<_>>());
-    assert_eq!(finished(closing).await, Closed { open_intents: 0, unknown: 0, unemitted: 0 });
+    assert_eq!(finished(closing).await, Left { open_intents: 0, unknown: 0, unemitted: 0 });
     // Lines that were taken make room for the next: 2.5 MB went through it.
     let bytes = std::fs::metadata(place.path()).unwrap().len();
     assert!(bytes < 1_000_000, "{bytes}");

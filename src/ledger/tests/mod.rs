@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::connect::Opened;
 use super::sqlite::{self, SqliteStore};
-use super::{CallId, Closed, Closing, Entry, Error, Intent, KnownCall, Ledger, Pins, Scribe, State};
+use super::{CallId, Closing, Entry, Error, Intent, KnownCall, Ledger, Left, Pins, Scribe, State};
 use crate::record::Identity;
 
 /// A folder with the ledger `rooms.ledger`, which may not be there yet.
@@ -62,8 +62,10 @@ fn begin_run(Opened { connection, lock, file, .. }: Opened) -> SqliteStore {
     SqliteStore::begin(connection, Some(run), lock, file).unwrap()
 }
 
-fn finish(closing: Closing) -> Closed {
-    closing.finish(&json!({"read": 1}), 0).unwrap()
+fn finish(closing: Closing) -> Left {
+    let left = closing.left().unwrap();
+    closing.finish(&json!({"read": 1}), 0).unwrap();
+    left
 }
 
 fn pins() -> Pins {
