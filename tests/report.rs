@@ -174,9 +174,56 @@ fn settings_are_told_and_secrets_are_not() {
     for told in ["--rate500/s command line", "--timeout7s environment", "--concurrency3 destination file"] {
         assert!(text.contains(told), "`{told}` is not in {text}");
     }
-    assert!(text.contains("--headerX-Source (not shown)"), "{text}");
+    assert!(text.contains("--headerX-Source: (not shown)"), "{text}");
     assert!(text.contains("[set]description (not shown) destination file"), "{text}");
     assert!(text.contains("--map(not shown) environment"), "{text}");
+}
+
+#[test]
+fn a_secret_that_was_typed_all_the_same_is_not_on_the_page_nor_in_the_ledger() {
+    let server = server();
+    let key = "recording_info.upload_info.credentials";
+    let ran = server
+        .run("create-room --concurrency 1 --max-failures 0 --report run.html --ledger rooms.ledger --set")
+        .arg(format!("{key}.secret=s3cret-of-storage"))
+        .args([
+            "--set".to_owned(),
+            format!("{key}.key=s3cret-key"),
+            "--set=description=s3cret-text".to_owned(),
+        ])
+        .args(["--header=X-Api-Key: s3cret-header", "--header", "X-Tenant: s3cret-tenant"])
+        .line("--set recording_info.upload_info.type=s3 --set recording_info.upload_info.location=b")
+        .line("--webhook-unsigned --webhook-give-up 1s --webhook")
+        .arg(format!("{}/hooks/s3cret-path?sig=s3cret-signature", server.origin()))
+        .stdin("{\"name\":\"refused-1\"}\n{\"name\":\"a\"}\n")
+        .run()
+        .exits(75);
+    let (text, _) = checked(&ran.file("run.html"));
+    // The page says how to go on, with names and without values.
+    assert!(
+        text.contains("--header 'X-Tenant: (not shown)'") && text.contains("--set=description="),
+        "{text}"
+    );
+    for (place, bytes) in ran.everything() {
+        let all = String::from_utf8_lossy(&bytes);
+        // In a log only what is a secret by its name: who has typed the rest pastes it again.
+        let needles: &[&str] = match place.as_str() {
+            "stderr" => &["s3cret-of-storage", "s3cret-key", "s3cret-header"],
+            _ if place.contains("run.html") || place.contains("rooms.ledger") => &[
+                "s3cret-header",
+                "s3cret-tenant",
+                "s3cret-path",
+                "s3cret-sig",
+                "s3cret-of-storage",
+                "s3cret-key",
+            ],
+            _ => &[],
+        };
+        for needle in needles {
+            assert!(!all.contains(needle), "`{needle}` is in {place}: {all}");
+        }
+    }
+    assert!(!ran.file("run.html").contains("s3cret"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a run was asked for, as its report tells it: options by name, with where each value comes from.
 //!
-//! No secret is among them. Secrets never travel as flags, so what was typed is shown (without passwords in URLs, and of
-//! headers only names); what comes from the environment or a destination file may hold one, and is shown only where it
+//! No secret is among them. Secrets never travel as flags, so what was typed is shown (but of what is set, and of headers,
+//! only the names); what comes from the environment or a destination file may hold one, and is shown only where it
 //! is a number, a word out of a list, a switch, a path, or something that is never sent.
 
 use std::any::TypeId;
@@ -13,7 +13,7 @@ use clap::{Arg, ArgMatches, Command};
 use crate::output::{About, Setting};
 
 use super::destination::Destination;
-use super::drive::without_password;
+use super::shown::{self, NOT_SHOWN, Reader};
 
 /// Texts that are never sent, wherever they come from.
 const NEVER_SENT: [&str; 6] = ["rate", "max_failures", "credential", "key", "metrics", "base_url"];
@@ -21,9 +21,6 @@ const NEVER_SENT: [&str; 6] = ["rate", "max_failures", "credential", "key", "met
 /// What is no setting: it is told elsewhere, or of no interest afterwards.
 const ELSEWHERE: [&str; 8] =
     ["help", "help_all", "progress", "log_format", "verbose", "quiet", "report", "metrics_textfile"];
-
-/// What stands in place of a value.
-const NOT_SHOWN: &str = "(not shown)";
 
 /// What these arguments of a command ask for; `command` is its definition.
 pub(super) fn about(command: &Command, matches: &ArgMatches, destination: Option<&Destination>) -> About {
@@ -77,16 +74,12 @@ fn setting(option: &Arg, matches: &ArgMatches, destination: Option<&Destination>
         return None;
     }
     let is_typed = from == Some("command line");
-    let value = match id {
-        "headers" => NOT_SHOWN.to_owned(),
-        "header" if is_typed => {
-            let names = values.iter().map(|header| header.split(':').next().unwrap_or_default().trim());
-            format!("{} {NOT_SHOWN}", names.collect::<Vec<_>>().join(", "))
+    let long = option.get_long().unwrap_or_default();
+    let value = match is_typed || from.is_none() || may_be_told(option) {
+        true => {
+            values.iter().map(|text| shown::value(long, text, Reader::Page)).collect::<Vec<_>>().join(", ")
         }
-        _ if is_typed || from.is_none() || may_be_told(option) => {
-            values.iter().map(|value| without_password(value)).collect::<Vec<_>>().join(", ")
-        }
-        _ => NOT_SHOWN.to_owned(),
+        false => NOT_SHOWN.to_owned(),
     };
     let name = match option.get_long() {
         Some(long) => format!("--{long}"),

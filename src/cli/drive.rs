@@ -13,7 +13,7 @@ use super::arguments::LooksArguments;
 use super::emulator::{Bound, Embedded};
 use super::failure::Failure;
 use super::outputs::AtEnd;
-use super::preview::quoted;
+use super::shown::{self, Reader};
 use super::watch::Watchers;
 use super::{log, progress};
 
@@ -46,7 +46,7 @@ impl Prepared {
     /// Runs to the end.
     pub(super) fn drive(self, looks: &LooksArguments) -> Result<ExitCode, Failure> {
         let Self { mut run, at_end, watchers, bound, journal, events_on_stdout, goes_on } = self;
-        run.about.command = command_line(goes_on == GoesOn::Ledger);
+        run.about.command = command_line(goes_on == GoesOn::Ledger, Reader::Page);
         let embedded = bound.map(|bound| bound.serve(journal)).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -100,7 +100,7 @@ fn how_it_goes_on(report: &Report, goes_on: GoesOn) -> String {
     let pending = report.tally.of(Outcome::Pending);
     let read = report.tally.records_read();
     let remembers = goes_on == GoesOn::Ledger;
-    let command = command_line(remembers);
+    let command = command_line(remembers, Reader::Log);
     if remembers {
         return format!(
             "{pending} of {read} records read were not sent; the input behind them may hold more. The same command with \
@@ -130,37 +130,10 @@ fn how_it_goes_on(report: &Report, goes_on: GoesOn) -> String {
 }
 
 /// The command line that goes on, to be pasted.
-fn command_line(remembers: bool) -> String {
+fn command_line(remembers: bool, reader: Reader) -> String {
     // What was asked for this once must not be asked for again by somebody who only wants to go on.
     let once = |word: &String| remembers && ["--overwrite", "--resend-unknown"].contains(&word.as_str());
     let words =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).filter(|word| !once(word));
-    words.map(|word| quoted(&without_password(&word))).collect::<Vec<_>>().join(" ")
-}
-
-/// A word of the command line without user name and password of a URL in it.
-pub(super) fn without_password(word: &str) -> String {
-    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://…{}", &rest[at..]),
-        None => word.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_password;
-
-    #[test]
-    fn a_repeated_command_tells_no_password() {
-        for (word, told) in [
-            ("--proxy=http://user:pass@h:1/x", "--proxy=http://…@h:1/x"),
-            ("http://user@h", "http://…@h"),
-            ("https://h/a@b", "https://h/a@b"),
-            ("rooms.csv", "rooms.csv"),
-        ] {
-            assert_eq!(without_password(word), told);
-        }
-    }
+    shown::command_line(words, reader)
 }

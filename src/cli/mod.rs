@@ -32,6 +32,7 @@ mod run;
 mod sample;
 mod setup;
 mod shell;
+mod shown;
 mod test;
 mod token;
 mod trial;

@@ -34,6 +34,8 @@ use precedence::Above;
 use read::Setting;
 use source::Source;
 
+pub(super) use source::is_secret;
+
 /// What `destination` takes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

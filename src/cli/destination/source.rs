@@ -87,7 +87,7 @@ const SECRETS: [&str; 10] = [
 ];
 
 /// True for a name under which a secret would be kept.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(in crate::cli) fn is_secret(name: &str) -> bool {
     let folded = name.to_ascii_lowercase().replace('-', "_");
     SECRETS.iter().any(|word| folded.contains(word))
 }
