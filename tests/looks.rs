@@ -6,7 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use support::{Program, Reply, Server};
+use support::{Program, Reply, Server, jsonl};
 
 const TWO: &str = "{\"name\":\"a\",\"unknown_one\":1}\n{\"name\":\"b\"}\n";
 
@@ -246,4 +246,35 @@ fn variables_do_what_flags_do_and_flags_win() {
             "{variable}"
         );
     }
+}
+
+#[test]
+fn a_person_at_a_terminal_gets_a_table_and_a_pipe_lines() {
+    let records = jsonl(
+        (0..1200)
+            .map(|n| json!({"name": format!("room-{n}"), "region": if n % 4 == 0 { "mars" } else { "eu" }})),
+    );
+    let words = "create-room --emulator --progress never --output out.jsonl --overwrite rooms.jsonl";
+    let ran = Program::new("run").line(words).file("rooms.jsonl", &records).run().exits(1);
+    assert!(ran.stderr.contains("1200 read: 900 delivered, 300 invalid\n"), "{}", ran.stderr);
+    // `script` gives it a terminal.
+    let terminal = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("'{}' run {words}", env!("CARGO_BIN_EXE_roompipe")))
+        .arg("/dev/null")
+        .current_dir(ran.path("."))
+        .stdin(std::process::Stdio::null())
+        .output();
+    let Ok(terminal) = terminal else { return eprintln!("skipped: this machine has no `script`") };
+    let said = String::from_utf8(terminal.stdout).unwrap().replace("\r\n", "\n");
+    assert_eq!(terminal.status.code(), Some(1), "{said}");
+    for line in [
+        "records read  1,200\n",
+        "  delivered     900  75.0 %\n",
+        "  invalid       300  25.0 %\n",
+        "300 × invalid_field (invalid), the first: rooms.jsonl line 1\n",
+    ] {
+        assert!(said.contains(line), "`{line}` is not in {said}");
+    }
+    assert!(!said.contains("1200 read:") && !said.contains('\u{1b}'), "{said}");
 }

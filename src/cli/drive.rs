@@ -85,7 +85,8 @@ fn tell(report: &Report, at_end: AtEnd, goes_on: GoesOn) -> Result<ExitCode, Fai
         log::tell("hint", &how_it_goes_on(report, goes_on), None);
     }
     let counts = report.to_json();
-    log::summary(&report.to_text(), &counts);
+    let text = if log::is_terminal() { report.to_table() } else { report.to_text() };
+    log::summary(&text, &counts);
     if let Some(summary) = at_end.summary {
         summary.write(&counts.to_string())?;
     }

@@ -28,7 +28,9 @@ pub use file::{Claim, Claims, FileError, FileMode};
 pub use latencies::Latencies;
 pub use letter::{Letter, LetterRecord, LetterRequest};
 pub use reasons::{Example, Reason, Reasons};
-pub use report::{About, Account, AccountError, CutOff, Point, Said, Setting, Waits, page, page_of_cut_off};
+pub use report::{
+    About, Account, AccountError, CutOff, Point, Said, Setting, Waits, page, page_of_cut_off, table,
+};
 pub use selection::{Selection, SelectionError};
 pub use sink::{Mark, OnAccepted, OnFailure, Sink, Waiting, Writing, Written};
 pub use slowest::{SlowCall, Slowest};

@@ -15,7 +15,7 @@ use crate::call::{Level, Poster, Reason, Sender, Stop};
 use crate::exit::ExitCode;
 use crate::ledger::{Closing, Leftovers, Policy, Recall, Scribe};
 use crate::mapping::Batching;
-use crate::output::{About, Account, Outputs, Sink, Tally, WebhookSink, Writing};
+use crate::output::{About, Account, Outputs, Sink, Tally, WebhookSink, Writing, table};
 use crate::record::{Budget, Inputs};
 
 use super::board::Board;
@@ -150,10 +150,19 @@ impl Report {
         counts
     }
 
-    /// The summary for people.
+    /// The summary as lines that are easily searched.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = self.tally.to_text(self.elapsed);
+        self.with_posts(self.tally.to_text(self.elapsed))
+    }
+
+    /// The summary as a table for a terminal.
+    #[must_use]
+    pub fn to_table(&self) -> String {
+        self.with_posts(table(&self.to_json(), &self.account))
+    }
+
+    fn with_posts(&self, mut text: String) -> String {
         if let Some(posts) = &self.posts {
             text.push('\n');
             text.push_str(&posts.to_text());
