@@ -193,8 +193,10 @@ fn keep_writing(file: PathBuf, look: Look) -> Result<(Sender<()>, JoinHandle<()>
     Ok((end, std::thread::Builder::new().name("metrics-file".to_owned()).spawn(thread)?))
 }
 
-/// All of it at once: whoever reads finds the old text or the new one.
+/// All of it at once: whoever reads finds the old text or the new one. A symbolic link stays one.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let real = file.canonicalize();
+    let file = real.as_deref().unwrap_or(file);
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(beside);
@@ -242,5 +244,11 @@ mod tests {
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing stays beside it");
         write(&folder.path().join("no/such/a.prom"), "").unwrap_err();
+        let (elsewhere, link) = (tempfile::tempdir().unwrap(), folder.path().join("link.prom"));
+        std::fs::write(elsewhere.path().join("b.prom"), "").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join("b.prom"), &link).unwrap();
+        write(&link, "3\n").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(elsewhere.path().join("b.prom")).unwrap(), "3\n");
     }
 }
