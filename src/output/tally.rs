@@ -251,7 +251,9 @@ impl Tally {
     }
 
     fn quantile_ms(&self, quantile: f64) -> f64 {
-        let micros = u32::try_from(self.latency.value_at_quantile(quantile)).unwrap_or(u32::MAX);
+        let micros = self.latency.value_at_quantile(quantile);
+        // A bin reaches further than what is in it.
+        let micros = u32::try_from(micros.min(self.longest.max(1))).unwrap_or(u32::MAX);
         (f64::from(micros) / 100.0).round() / 10.0
     }
 
@@ -366,6 +368,8 @@ mod tests {
         let json = tally.to_json(Duration::from_secs(2), ExitCode::Stopped);
         assert_eq!(json["outcomes"]["delivered"], 2);
         assert_eq!((&json["attempts"], &json["exit"]), (&3.into(), &75.into()));
+        // Nothing takes longer than the slowest.
+        assert_eq!((tally.latency_ms(0.99), tally.longest_ms()), (Some(40.0), Some(40.0)));
         let text = tally.to_text(Duration::from_secs(2));
         assert!(
             text.starts_with("5 read: 2 delivered, 1 invalid, 1 filtered, 1 pending\n1 call in 2.0 s"),
