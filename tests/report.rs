@@ -150,6 +150,15 @@ fn what_records_and_answers_hold_is_text_on_the_page() {
     let ran = server.run("create-room --report run.html").file(name, "{}\n").arg(name).run().exits(0);
     let (text, _) = checked(&ran.file("run.html"));
     assert!(text.contains("&lt;b onclick=x&gt;.jsonl"), "{text}");
+    // What turns the direction of the text behind it, or acts on a terminal, is written out.
+    let acting = Server::start(|_| Reply::json(400, &json!({"message": "\u{202e}live\u{1b}[31m\u{0}"})));
+    let name = "a\u{202e}\u{1b}[2J.jsonl";
+    let ran =
+        acting.run("create-room --report run.html --max-failures 0").file(name, "{}\n{}\n").arg(name).run();
+    for (place, said) in [("page", ran.file("run.html")), ("stderr", ran.stderr.clone())] {
+        let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert_eq!(said.chars().find(|c| acts(*c)), None, "{place}: {said:?}");
+    }
 }
 
 #[test]

@@ -220,8 +220,6 @@ impl Report {
         }
         self.account.about = about;
         self.account.input_left = self.input_left;
-        let said =
-            |text: &str, hint: Option<&str>| Said { text: text.to_owned(), hint: hint.map(str::to_owned) };
         self.account.stopped =
             self.stopped.iter().map(|reason| said(&reason.message, reason.hint.as_deref())).collect();
         self.say();
@@ -230,9 +228,15 @@ impl Report {
 
     /// What is told besides the counts stands in the account, too.
     fn say(&mut self) {
-        let said = |Message { text, hint }: &Message| Said { text: text.clone(), hint: hint.clone() };
-        self.account.messages = self.messages.iter().map(said).collect();
+        self.account.messages =
+            self.messages.iter().map(|message| said(&message.text, message.hint.as_deref())).collect();
     }
+}
+
+/// Names of files stand in it, which are not ours.
+fn said(text: &str, hint: Option<&str>) -> Said {
+    let fit = |text: &str| ledger::printable(text).into_owned();
+    Said { text: fit(text), hint: hint.map(fit) }
 }
 
 /// Says what of the ledger the run has not met, and closes it.

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::call::{Call, CallError, Sender, Settled, Stop};
 use crate::failpoint;
-use crate::ledger::{CallId, Entry, Scribe};
+use crate::ledger::{self, CallId, Entry, Scribe};
 use crate::mapping::{Invalid, Request};
 use crate::outcome::Outcome;
 use crate::output::{Cost, Event, Example, Kept, Outputs, SlowCall, without_secrets};
@@ -343,15 +343,11 @@ pub(super) fn call_id(work: &Work) -> CallId {
 /// The longest example of a reason, in characters.
 const EXAMPLE: usize = 240;
 
-/// A text that comes from elsewhere, fit for a terminal: on one line, without control characters, not too long.
+/// A text that comes from elsewhere, fit to be shown: on one line, with nothing in it that acts on what stands around it,
+/// not too long.
 fn printable(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(EXAMPLE)
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    if text.chars().nth(EXAMPLE).is_some() {
-        out.push('…');
+    match text.char_indices().nth(EXAMPLE) {
+        Some((end, _)) => format!("{}…", ledger::printable(&text[..end])),
+        None => ledger::printable(text).into_owned(),
     }
-    out
 }

@@ -28,7 +28,7 @@ pub(super) fn verdict(counts: &Counts) -> (Tone, String) {
     let not = counts.not_delivered();
     let pending = counts.of(Outcome::Pending);
     match counts.exit {
-        0 if counts.read == 0 => (Tone::Good, "Finished: the input held no records".to_owned()),
+        0 if counts.read == 0 => (Tone::Good, "Finished: no record was read".to_owned()),
         0 => (Tone::Good, "Finished: nothing is missing".to_owned()),
         1 => {
             let records = counted(not, "record was", "records were");
