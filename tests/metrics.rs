@@ -233,6 +233,17 @@ fn what_cannot_be_watched_as_asked_does_not_begin() {
         server.run("create-room").line(words).stdin(records(1)).run().exits(code).says(says);
     }
     assert!(server.received().is_empty());
+    // No room beside the file, here for a longer name: nothing else is touched either.
+    let ran = server
+        .run("create-room --ledger l.ledger --output out.jsonl --overwrite --metrics-textfile")
+        .arg(format!("{}.prom", "x".repeat(250)))
+        .file("out.jsonl", "kept")
+        .stdin(records(1))
+        .run()
+        .exits(78)
+        .says("cannot write metrics to");
+    assert_eq!(ran.file("out.jsonl"), "kept");
+    assert!(!ran.path("l.ledger").exists() && server.received().is_empty());
     // A new ledger beside a new file is another file, whatever number the system gives it.
     server
         .run("create-room --ledger l.ledger --metrics-textfile a.prom --report a.html")

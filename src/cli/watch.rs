@@ -23,6 +23,9 @@ use super::{emulator, log};
 /// How often the file is written anew.
 const EVERY: Duration = Duration::from_secs(15);
 
+/// Most texts are shorter.
+const USUAL_LENGTH: usize = 8192;
+
 /// What Prometheus is told that it gets.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -88,8 +91,12 @@ struct Look {
 }
 
 impl WatchArguments {
-    /// Takes the address, so that a run that cannot be watched as asked does not begin.
+    /// Takes the address, and tries the file's folder, so that a run that cannot be watched as asked does not begin: later
+    /// outputs have been opened, and the ledger knows of a run.
     pub(super) fn bind(&self) -> Result<Watchers, Failure> {
+        if let Some(file) = &self.metrics_textfile {
+            try_out(file).map_err(|error| Failure::configuration(told(file, &error)))?;
+        }
         let listener = self.metrics.as_ref().map(bind).transpose()?;
         Ok(Watchers { listener, file: self.metrics_textfile.clone() })
     }
@@ -195,15 +202,27 @@ fn keep_writing(file: PathBuf, look: Look) -> Result<(Sender<()>, JoinHandle<()>
 
 /// All of it at once: whoever reads finds the old text or the new one. A symbolic link stays one.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let real = file.canonicalize();
-    let file = real.as_deref().unwrap_or(file);
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    let beside = PathBuf::from(beside);
+    let (beside, file) = places(file);
     std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file)).inspect_err(|_| {
         // What is half written is of no use to anybody.
         let _ = std::fs::remove_file(&beside);
     })
+}
+
+/// Whether there is room for such a file. What is there stays as it is: it may turn out to be an input.
+fn try_out(file: &Path) -> std::io::Result<()> {
+    let (beside, _) = places(file);
+    let written = std::fs::write(&beside, [b'#'; USUAL_LENGTH]);
+    let _ = std::fs::remove_file(&beside);
+    written
+}
+
+/// Where a text is written first, and where it is moved to.
+fn places(file: &Path) -> (PathBuf, PathBuf) {
+    let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let mut beside = real.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    (PathBuf::from(beside), real)
 }
 
 fn told(file: &Path, error: &std::io::Error) -> String {
