@@ -155,7 +155,7 @@ fn what_records_and_answers_hold_is_text_on_the_page() {
     let name = "a\u{202e}\u{1b}[2J.jsonl";
     let ran =
         acting.run("create-room --report run.html --max-failures 0").file(name, "{}\n{}\n").arg(name).run();
-    for (place, said) in [("page", ran.file("run.html")), ("stderr", ran.stderr.clone())] {
+    for (place, said) in [("page", ran.file("run.html")), ("stderr", ran.stderr)] {
         let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert_eq!(said.chars().find(|c| acts(*c)), None, "{place}: {said:?}");
     }
