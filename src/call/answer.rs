@@ -15,6 +15,7 @@ use crate::needle::Needle;
 use crate::template::REDACTED;
 
 use super::delay;
+use super::quota::{self, Quota};
 use super::verdict::{Answer, Body, Observation, Reason};
 
 /// A value of some letters is no secret, and would be found everywhere.
@@ -146,6 +147,8 @@ pub(super) struct Reading {
     /// The body, where it had to be parsed.
     pub(super) value: Option<Value>,
     pub(super) stated_delay: Option<Duration>,
+    /// What is left of a rate limit.
+    pub(super) quota: Option<Quota>,
 }
 
 /// Reads an answer by the rules of its endpoint.
@@ -175,9 +178,11 @@ pub(super) fn read(raw: Raw, rules: &dyn AnswerRules) -> Reading {
         refused: !success && readable && rules.refuses(status, value.as_ref()),
     };
     let date = delay::server_date(&headers);
+    let now = SystemTime::now();
     Reading {
         seen: Observation::Answer(answer),
-        stated_delay: delay::stated(status, &headers, message, SystemTime::now()),
+        stated_delay: delay::stated(status, &headers, message, now),
+        quota: quota::nearest(&headers, date.unwrap_or(now)),
         response: Response { status, body, kind, truncated, latency, date },
         error,
         value,

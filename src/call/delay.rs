@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 
+use super::quota;
+
 /// A hundred years, which any calendar can add to today.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -45,53 +47,14 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 }
 
 fn seconds(text: &str) -> Option<Duration> {
-    let number: f64 = text.parse().ok()?;
-    // What is larger does not fit into a duration, and means nothing.
-    (0.0..1e18).contains(&number).then(|| Duration::from_secs_f64(number))
+    quota::number(text).map(Duration::from_secs_f64)
 }
 
-/// Reads the header fields of draft-ietf-httpapi-ratelimit-headers, both its structured `RateLimit` and the earlier
-/// pair, and the `X-` pair that came before it.
+/// Takes the longest reset of those limits that have nothing left. One that says nothing about it is the one that was
+/// hit; something left means that another was.
 fn rate_limit(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    structured(headers)
-        .or_else(|| pair(headers, "ratelimit-remaining", "ratelimit-reset", now))
-        .or_else(|| pair(headers, "x-ratelimit-remaining", "x-ratelimit-reset", now))
-}
-
-/// Takes the longest reset of those policies that have nothing left: `"hour";r=0;t=95, "day";r=7;t=4000`.
-fn structured(headers: &HeaderMap) -> Option<Duration> {
-    let mut longest = None;
-    for value in headers.get_all("ratelimit") {
-        for policy in value.to_str().ok()?.split(',') {
-            let parameter = |name: &str| {
-                policy.split(';').find_map(|p| p.trim().strip_prefix(name)?.trim().strip_prefix('='))
-            };
-            if parameter("r").and_then(seconds) == Some(Duration::ZERO) {
-                longest = longest.max(parameter("t").and_then(seconds));
-            }
-        }
-    }
-    longest
-}
-
-fn pair(headers: &HeaderMap, remaining: &str, reset: &str, now: SystemTime) -> Option<Duration> {
-    let number = |name: &str| {
-        let first = headers.get(name)?.to_str().ok()?.split([',', ';']).next()?;
-        seconds(first.trim())
-    };
-    // Something left means that another limit was hit, about which this pair says nothing.
-    if number(remaining).is_some_and(|left| left > Duration::ZERO) {
-        return None;
-    }
-    let reset = number(reset)?;
-    // Some servers state the time of the reset, in seconds or milliseconds since 1970, and not the time until it.
-    let since_1970 = match reset.as_secs() {
-        0..1_000_000_000 => return Some(reset),
-        1_000_000_000..1_000_000_000_000 => reset,
-        _ => reset / 1000,
-    };
-    let at = SystemTime::UNIX_EPOCH.checked_add(since_1970)?;
-    Some(at.duration_since(now).unwrap_or_default())
+    let told = quota::told(headers, now);
+    told.iter().filter(|quota| quota.left.is_none_or(|left| left == 0.0)).map(|quota| quota.resets).max()
 }
 
 /// Reads `… retry after 45 seconds` as 100ms words it.
@@ -160,6 +123,8 @@ mod tests {
             (&[("ratelimit", "\"default\";r=0;t=30")], Some(30.0)),
             (&[("ratelimit", "\"hour\";r=0;t=95, \"day\";r=7;t=4000")], Some(95.0)),
             (&[("ratelimit", "\"day\";r=7;t=4000")], None),
+            (&[("ratelimit", "limit=100, remaining=0, reset=5")], Some(5.0)),
+            (&[("ratelimit", "limit=100, remaining=1, reset=5")], None),
         ];
         for (headers, want) in table {
             assert_eq!(ask(429, headers, None), *want, "{headers:?}");

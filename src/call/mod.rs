@@ -12,6 +12,7 @@ mod adaptive;
 mod answer;
 mod backoff;
 mod body;
+mod cautious;
 mod ceiling;
 mod client;
 mod credentials;
@@ -28,15 +29,19 @@ mod origin;
 mod pace;
 mod pauses;
 mod post;
+mod quota;
 mod rules;
 mod send;
 mod sender;
 mod settings;
+mod spacing;
 mod spelling;
 mod stop;
 mod times;
 mod token;
+mod told;
 mod verdict;
+mod window;
 
 #[cfg(test)]
 mod fault_server;

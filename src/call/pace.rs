@@ -10,8 +10,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::adaptive::Adaptive;
+use super::cautious::Cautious;
 use super::ceiling::{Ceiling, Rate};
 use super::pauses::Pauses;
+use super::quota::Quota;
+use super::told::{Left, Told};
 
 /// Hands out the permits of one run, in the order in which they were asked for.
 #[derive(Debug)]
@@ -27,7 +30,12 @@ pub(super) struct Pace {
 struct Gates {
     paused_until: Option<Instant>,
     pauses: Pauses,
+    /// What 429s that state no delay teach…
     adaptive: Adaptive,
+    /// … and those that state one.
+    cautious: Cautious,
+    /// What answers of every kind tell of the limit.
+    told: Told,
 }
 
 /// A look at the pace of a run from outside; clones share it.
@@ -49,6 +57,38 @@ pub struct PaceNow {
     pub paused: Duration,
 }
 
+/// A permit that was taken; its attempt is in flight until this is dropped.
+#[derive(Debug)]
+pub(super) struct Permit<'p> {
+    pace: &'p Pace,
+    left: Left,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.pace.gates().told.ended();
+    }
+}
+
+/// What an answer says about the pace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    pub(super) status: u16,
+    /// How long everything is to wait.
+    pub(super) delay: Option<Duration>,
+    /// How much is left.
+    pub(super) quota: Option<Quota>,
+}
+
+/// What an answer has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Everything waits now, and did not before.
+    pub(super) paused: bool,
+    /// There is a pace now, and was none before.
+    pub(super) slowed: bool,
+}
+
 impl PaceWatch {
     pub(super) fn new(pace: &Arc<Pace>) -> Self {
         Self(Arc::clone(pace))
@@ -59,7 +99,7 @@ impl PaceWatch {
     pub fn now(&self) -> PaceNow {
         let now = Instant::now();
         let gates = self.0.gates();
-        let adaptive = gates.adaptive.per_second(now);
+        let adaptive = gates.per_second(now);
         let left = gates.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         PaceNow {
             per_second: adaptive.or(self.0.rate.map(Rate::per_second)),
@@ -81,64 +121,75 @@ impl Pace {
     /// Makes a pace below this rate; a burst that is not said is 1, or what 50 ms bring where that is more.
     #[must_use]
     pub(super) fn new(rate: Option<Rate>, burst: Option<NonZeroU32>) -> Self {
-        let adaptive = Adaptive::new(rate.map(Rate::per_second));
+        let most = rate.map(Rate::per_second);
+        let gates = Gates {
+            paused_until: None,
+            pauses: Pauses::default(),
+            adaptive: Adaptive::new(most),
+            cautious: Cautious::new(most),
+            told: Told::default(),
+        };
         Self {
             rate,
             ceiling: rate.map(|rate| Ceiling::new(rate, burst.unwrap_or_else(|| rate.default_burst()))),
-            gates: Mutex::new(Gates { paused_until: None, pauses: Pauses::default(), adaptive }),
+            gates: Mutex::new(gates),
             turn: tokio::sync::Mutex::new(()),
         }
     }
 
     /// Waits until an attempt may leave.
-    pub(super) async fn permit(&self) {
-        if self.ceiling.is_none() && self.gates().is_open() {
-            return;
+    pub(super) async fn permit(&self) -> Permit<'_> {
+        if self.ceiling.is_none() {
+            let mut gates = self.gates();
+            if gates.is_open() {
+                return Permit { pace: self, left: gates.take(Instant::now()) };
+            }
         }
         let _turn = self.turn.lock().await;
-        while let Err(at) = self.take(Instant::now()) {
-            wait_until(at, self.is_fine()).await;
+        loop {
+            match self.take(Instant::now()) {
+                Ok(left) => return Permit { pace: self, left },
+                Err(at) => wait_until(at, self.is_fine()).await,
+            }
         }
     }
 
-    /// Pauses everything that waits for a permit, now and until then; true where it was not paused before.
-    pub(super) fn pause_until(&self, at: Instant) -> bool {
+    /// Notes what came of an attempt, and says what that has changed.
+    pub(super) fn heard(&self, permit: &Permit<'_>, answer: Heard) -> Change {
+        let (now, began) = (Instant::now(), permit.left.at);
+        let Heard { status, delay, quota } = answer;
         let mut gates = self.gates();
-        let now = Instant::now();
-        let began = gates.paused_until.is_none_or(|until| until <= now);
-        let before = gates.paused_until;
-        gates.pauses.note(now, before, at);
-        gates.paused_until = before.max(Some(at));
-        began
-    }
-
-    /// Notes an answer other than 429.
-    pub(super) fn accepted(&self) {
-        self.gates().adaptive.accepted(Instant::now());
-    }
-
-    /// Notes a 429 without a stated delay, of an attempt that began then.
-    /// True where it is the first one that slows the pace.
-    pub(super) fn refused(&self, began: Instant) -> bool {
-        let mut gates = self.gates();
-        let was_idle = gates.adaptive.is_idle();
-        gates.adaptive.refused(Instant::now(), began);
-        was_idle
+        gates.told.heard(now, permit.left, status != 429, quota);
+        let was_free = gates.per_second(now).is_none();
+        let until = delay.map(|delay| now + delay);
+        match (status, until) {
+            (429, Some(until)) => gates.cautious.refused(now, began, until),
+            (429, None) => gates.adaptive.refused(now, began),
+            _ => {
+                gates.adaptive.accepted(now);
+                gates.cautious.accepted(now, began);
+            }
+        }
+        Change {
+            paused: until.is_some_and(|until| gates.pause_until(now, until)),
+            slowed: was_free && gates.per_second(now).is_some(),
+        }
     }
 
     /// Takes a permit, or says when to ask again. Nothing is taken from one gate while another is closed.
-    fn take(&self, now: Instant) -> Result<(), Instant> {
+    fn take(&self, now: Instant) -> Result<Left, Instant> {
         let mut gates = self.gates();
         if let Some(until) = gates.paused_until.filter(|until| *until > now) {
             return Err(until);
         }
         gates.paused_until = None;
         gates.adaptive.opens(now)?;
+        gates.cautious.opens(now)?;
+        gates.told.opens(now)?;
         if let Some(ceiling) = &self.ceiling {
             ceiling.take()?;
         }
-        gates.adaptive.take(now);
-        Ok(())
+        Ok(gates.take(now))
     }
 
     fn is_fine(&self) -> bool {
@@ -152,7 +203,29 @@ impl Pace {
 
 impl Gates {
     fn is_open(&self) -> bool {
-        self.paused_until.is_none() && self.adaptive.is_idle()
+        self.paused_until.is_none()
+            && self.adaptive.is_idle()
+            && self.cautious.is_idle()
+            && self.told.is_idle()
+    }
+
+    fn take(&mut self, now: Instant) -> Left {
+        self.adaptive.take(now);
+        self.cautious.take(now);
+        self.told.take(now)
+    }
+
+    /// The pace that 429s have set, if they have set one.
+    fn per_second(&self, now: Instant) -> Option<f64> {
+        [self.adaptive.per_second(now), self.cautious.per_second(now)].into_iter().flatten().reduce(f64::min)
+    }
+
+    /// Pauses everything that waits for a permit, now and until then; true where it was not paused before.
+    fn pause_until(&mut self, now: Instant, at: Instant) -> bool {
+        let before = self.paused_until;
+        self.pauses.note(now, before, at);
+        self.paused_until = before.max(Some(at));
+        before.is_none_or(|until| until <= now)
     }
 }
 
@@ -181,5 +254,7 @@ async fn wait_until(at: Instant, fine: bool) {
     }
 }
 
+#[cfg(test)]
+mod scenarios;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::ended::Ended;
 use super::failure::Failure;
 use super::header::Header;
 use super::hook::BeforeAttempt;
+use super::pace::{Heard, Permit};
 use super::rules;
 use super::sender::Sender;
 use super::stop::{Level, Reason as StopReason};
@@ -181,7 +182,7 @@ impl<'a> Sending<'a> {
             let outcome = match next {
                 Next::Attempt { after } => {
                     next = match self.turn(after).await {
-                        Ok(()) => self.attempt(hook).await,
+                        Ok(permit) => self.attempt(permit, hook).await,
                         Err(end) => end,
                     };
                     continue;
@@ -195,18 +196,17 @@ impl<'a> Sending<'a> {
     }
 
     /// Waits for the delay and for a permit, but not beyond the call's time and not into a stop.
-    async fn turn(&self, after: Duration) -> Result<(), Next> {
+    async fn turn(&self, after: Duration) -> Result<Permit<'a>, Next> {
         let sender = self.sender;
         let ready = async {
             if after > Duration::ZERO {
                 tokio::time::sleep(after).await;
             }
-            sender.pace.permit().await;
+            sender.pace.permit().await
         };
         let in_time = async {
             let Some(first) = self.first else {
-                ready.await;
-                return Ok(());
+                return Ok(ready.await);
             };
             let left = sender.max_elapsed.saturating_sub(first.elapsed());
             if after > left {
@@ -222,7 +222,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Makes one attempt; the call holds its permit.
-    async fn attempt<H: BeforeAttempt>(&mut self, hook: &mut H) -> Next {
+    async fn attempt<H: BeforeAttempt>(&mut self, permit: Permit<'a>, hook: &mut H) -> Next {
         let sender = self.sender;
         let bearer = if self.prepared.takes_token { sender.bearer(&self.call) } else { Ok(None) };
         let bearer = match bearer {
@@ -259,9 +259,10 @@ impl<'a> Sending<'a> {
             prepared: &self.prepared,
         });
         let brought = match answer {
-            Ok(raw) => self.answered(raw, bearer.as_ref(), began),
+            Ok(raw) => self.answered(raw, bearer.as_ref(), &permit),
             Err(failure) => self.unanswered(failure),
         };
+        drop(permit);
         let (next, not_applied) = self.judge(brought);
         if not_applied {
             self.clear(hook).await;
@@ -306,25 +307,23 @@ impl<'a> Sending<'a> {
     }
 
     /// Reads an answer and tells pace and health what came.
-    fn answered<'b>(&mut self, raw: Raw, bearer: Option<&'b Bearer>, began: Instant) -> Brought<'b> {
+    fn answered<'b>(&mut self, raw: Raw, bearer: Option<&'b Bearer>, permit: &Permit<'_>) -> Brought<'b> {
         let sender = self.sender;
         let raw = raw.without_token(bearer.map(|bearer| &*bearer.finder)).without(self.prepared.secrets());
         let rules = self.call.rules;
-        let Reading { seen, response, error, value, stated_delay } = answer::read(raw, rules);
+        let Reading { seen, response, error, value, stated_delay, quota } = answer::read(raw, rules);
         let (status, date) = (response.status, response.date);
         self.response = Some(response);
         sender.health(|health| health.answered(status));
-        if status == 429 {
-            self.rate_limited += 1;
-        } else {
-            sender.pace.accepted();
+        self.rate_limited += u32::from(status == 429);
+        let too_long = stated_delay.filter(|delay| *delay > sender.max_elapsed);
+        if let Some(delay) = too_long {
+            sender.stop.drain(asks_too_long(delay));
         }
-        match stated_delay {
-            Some(delay) if delay > sender.max_elapsed => sender.stop.drain(too_long(delay)),
-            Some(delay) => sender.pause(delay, status),
-            None if status == 429 => sender.slow(began),
-            None => {}
-        }
+        let delay = stated_delay.filter(|_| too_long.is_none());
+        // A reset that no call waits for is left to the refusal, which ends the run.
+        let quota = quota.filter(|quota| quota.resets <= sender.max_elapsed);
+        sender.heard(permit, Heard { status, delay, quota });
         let already_done = self.maybe_applied && rules.already_done(status, value.as_ref());
         Brought { seen, error, stated_delay, date, bearer, already_done }
     }
@@ -421,7 +420,7 @@ impl<'a> Sending<'a> {
     }
 }
 
-fn too_long(delay: Duration) -> StopReason {
+fn asks_too_long(delay: Duration) -> StopReason {
     let until = SystemTime::now().checked_add(delay).and_then(|at| jiff::Timestamp::try_from(at).ok());
     let until = until.map_or_else(|| "a far day".into(), |at| format!("{at:.0}"));
     let message = format!("the API asks to wait until {until}, longer than `--max-elapsed`");

@@ -5,15 +5,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
-
 use super::answer::CallError;
 use super::backoff::Backoff;
 use super::client::{Client, Unsendable};
 use super::error::Error;
 use super::health::Health;
 use super::hook::BeforeAttempt;
-use super::pace::{Pace, PaceWatch};
+use super::pace::{Heard, Pace, PaceWatch, Permit};
 use super::send::{Call, Sending, Settled};
 use super::settings::Settings;
 use super::stop::{Reason, Stop};
@@ -111,20 +109,18 @@ impl Sender {
         }
     }
 
-    /// Pauses all calls for a delay that the API states.
-    pub(super) fn pause(&self, delay: Duration, status: u16) {
-        if self.pace.pause_until(Instant::now() + delay) {
+    /// Tells the pace of an answer: what was accepted, what was refused, how long everything is to wait.
+    pub(super) fn heard(&self, permit: &Permit<'_>, answer: Heard) {
+        let Heard { status, delay, .. } = answer;
+        let change = self.pace.heard(permit, answer);
+        if let Some(delay) = delay.filter(|_| change.paused) {
             tracing::info!(
                 "the API asks to wait {:.1} s (status {status}): all calls pause",
                 delay.as_secs_f64()
             );
         }
-    }
-
-    /// Slows the pace after a 429 without a delay.
-    pub(super) fn slow(&self, began: Instant) {
-        if self.pace.refused(began) {
-            tracing::info!("the API answers 429 without a delay: from here on it sets the pace");
+        if change.slowed {
+            tracing::info!("the API answers 429: from here on it sets the pace");
         }
     }
 

@@ -4,6 +4,12 @@ use std::sync::Arc;
 
 use super::*;
 
+/// Tells the pace of an answer to an attempt that leaves now.
+fn hear(pace: &Pace, status: u16, delay: Option<Duration>) {
+    let permit = Permit { pace, left: pace.gates().told.take(Instant::now()) };
+    pace.heard(&permit, Heard { status, delay, quota: None });
+}
+
 const MS: Duration = Duration::from_millis(1);
 
 fn rate(text: &str) -> Option<Rate> {
@@ -57,8 +63,8 @@ async fn a_high_rate_is_kept_although_the_timer_counts_milliseconds() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_everything_and_the_longest_one_counts() {
     let pace = Pace::new(None, None);
-    pace.pause_until(Instant::now() + 500 * MS);
-    pace.pause_until(Instant::now() + 100 * MS);
+    hear(&pace, 503, Some(500 * MS));
+    hear(&pace, 503, Some(100 * MS));
     assert_eq!(times(&pace, 3).await, [500, 500, 500]);
 }
 
@@ -76,7 +82,7 @@ async fn a_pause_that_begins_while_others_wait_holds_them_too() {
         })
         .collect();
     tokio::time::sleep(50 * MS).await;
-    pace.pause_until(start + 1000 * MS);
+    hear(&pace, 503, Some(950 * MS));
     let mut given = Vec::new();
     for each in waiting {
         given.push(each.await.unwrap());
@@ -97,11 +103,10 @@ async fn a_refusal_slows_the_pace_below_what_was_accepted() {
     let pace = Pace::new(None, None);
     for _ in 0..20 {
         pace.permit().await;
-        pace.accepted();
+        hear(&pace, 200, None);
         tokio::time::advance(50 * MS).await;
     }
-    let began = Instant::now();
-    pace.refused(began);
+    hear(&pace, 429, None);
     let given = times(&pace, 19).await;
     let last = given[18];
     assert!((950..=1100).contains(&last), "19 permits at about 18/s took {last} ms");
