@@ -72,7 +72,12 @@ fn fetch(peer: Peer) -> Result<()> {
     fs::create_dir_all(below(""))?;
     match peer {
         Peer::Oha => {
-            run(Command::new("cargo").args(["install", "oha", "--locked", "--root"]).arg(below("oha")))
+            // Apart from what the bench itself is built of.
+            let build = below("build");
+            let mut cargo = Command::new("cargo");
+            cargo.args(["install", "oha", "--locked", "--root"]).arg(below("oha"));
+            run(cargo.env("CARGO_TARGET_DIR", &build))?;
+            Ok(fs::remove_dir_all(build)?)
         }
         Peer::Curl => debian(&["jq", "curl"]),
         Peer::SyslogNg => debian(&["syslog-ng-core", "syslog-ng-mod-http"]),

@@ -15,7 +15,7 @@ const TOP: f64 = 34.0;
 const BOTTOM: f64 = 58.0;
 const RIGHT: f64 = 16.0;
 /// Without a ledger, and with one; they can be told apart without colours, too.
-const STROKES: [(&str, &str); 2] = [("#1f6feb", ""), ("#bc4c00", "6 4")];
+const STROKES: [(&str, &str); 2] = [("#1f6feb", "none"), ("#bc4c00", "6 4")];
 
 /// Draws every length that was measured.
 pub(crate) fn draw(points: &[Point]) -> String {
