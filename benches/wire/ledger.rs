@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use crate::Result;
-use crate::meter::{Bench, Figures, Subject};
+use crate::meter::{Bench, Figures};
 use crate::report::{claim, ratio_of, write_row};
+use crate::subject::Subject;
 
 /// Calls a second with a ledger beside those without, where a repeat is safe.
-const LEAST_RATIO: f64 = 0.7;
+pub(crate) const LEAST_RATIO: f64 = 0.7;
 /// The same where each call is written down before it leaves.
 const LEAST_RATIO_WITH_INTENTS: f64 = 0.5;
 /// Seconds to find that nothing is left to do.

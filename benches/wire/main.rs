@@ -4,32 +4,41 @@
 //! ```text
 //! cargo bench --bench wire -- --records 50000 --big 1000000 --runs 5 --in-flight 64
 //! cargo bench --bench wire -- --ledger
+//! cargo bench --bench wire -- --peers --install
 //! ```
 //!
 //! The bare loop and roompipe take turns, so that whatever else the machine does meets both. A run only counts where
 //! the server received every call once, of the same size as from the other, and roompipe's own summary adds up. Run
 //! by `cargo test --benches` it sends a few records and checks the counts; times are never tested.
 
+mod api;
 mod bare;
 mod child;
 mod input;
 mod ledger;
 mod meter;
+mod peers;
 mod report;
 mod server;
+mod subject;
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use meter::{Bench, Subject};
+use api::Kind;
+use meter::Bench;
+use peers::{Peer, Settings};
 use report::Measured;
+use subject::Subject;
 
 /// Whatever goes wrong ends the bench.
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Measures calls a second and peak memory of roompipe and of a bare reqwest loop.
 #[derive(Debug, Parser)]
@@ -50,6 +59,21 @@ struct Options {
     /// Measure what a ledger costs instead
     #[arg(long)]
     ledger: bool,
+    /// Measure roompipe beside what one would use otherwise, and what its options cost; write docs/benchmarks.md
+    #[arg(long, conflicts_with = "ledger")]
+    peers: bool,
+    /// Fetch the peers that are missing: Debian's packages (as root), npm, PyPI and crates.io
+    #[arg(long, requires = "peers")]
+    install: bool,
+    /// Who answers
+    #[arg(long, value_enum, default_value = "own")]
+    server: Kind,
+    /// The longest input of the scale, as a power of ten
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=7), requires = "peers")]
+    scale: u32,
+    /// Where the page goes
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs"), requires = "peers")]
+    docs: PathBuf,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
@@ -60,6 +84,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         [child::SERVE] => server::serve().map(|()| true),
+        [child::MAP, input] => peers::alone::map_all(input).map(|()| true),
         [child::BARE, url, input, in_flight] => bare::send_all(url, input, in_flight).map(|()| true),
         words if words.contains(&"--list") => Ok(true),
         words if words.contains(&"--bench") || words.contains(&"--help") => measure(&Options::parse()),
@@ -77,7 +102,20 @@ fn main() -> ExitCode {
 
 /// Returns whether every claim that was measured holds.
 fn measure(options: &Options) -> Result<bool> {
-    let bench = Bench::start(options.in_flight)?;
+    if options.peers {
+        let settings = Settings {
+            records: options.records,
+            runs: options.runs,
+            in_flight: options.in_flight,
+            server: options.server,
+            install: options.install,
+            scale: options.scale,
+            peers: &Peer::ALL,
+            docs: &options.docs,
+        };
+        return peers::measure(settings, &mut io::stdout().lock());
+    }
+    let bench = Bench::start(options.server, options.in_flight)?;
     if options.ledger {
         let holds = ledger::measure(&bench, options.records, options.runs, options.big)?;
         bench.finish()?;
@@ -111,9 +149,9 @@ fn progress(subject: Subject, records: u64, run: u32, runs: u32) -> io::Result<(
     writeln!(io::stderr(), "{subject}: {records} records, run {run} of {runs}")
 }
 
-/// Both once, on few records: what is checked are the counts.
+/// All once but the peers, on few records: what is checked are the counts, and that a page comes of it.
 fn smoke() -> Result<bool> {
-    let bench = Bench::start(8)?;
+    let bench = Bench::start(Kind::Own, 8)?;
     let input = bench.input(200)?;
     for subject in Subject::ALL {
         bench.run(subject, &input)?;
@@ -122,6 +160,7 @@ fn smoke() -> Result<bool> {
         bench.run(subject, &input)?;
     }
     drop(input);
+    smoke_page(&bench.folder().join("docs"))?;
     bench.finish()?;
     writeln!(
         io::stdout(),
@@ -129,4 +168,18 @@ fn smoke() -> Result<bool> {
         Subject::ALL.map(|s| s.to_string()).join(", ")
     )?;
     Ok(true)
+}
+
+fn smoke_page(docs: &Path) -> Result<()> {
+    let (records, runs, in_flight, scale) = (200, 1, 8, 2);
+    let server = Kind::Own;
+    let settings = Settings { records, runs, in_flight, server, install: false, scale, peers: &[], docs };
+    // Whether floors hold says nothing here.
+    peers::measure(settings, &mut io::sink())?;
+    for name in ["benchmarks.md", "benchmarks.svg"] {
+        if fs::metadata(docs.join(name))?.len() == 0 {
+            return Err(format!("{name} is empty").into());
+        }
+    }
+    Ok(())
 }

@@ -3,59 +3,23 @@
 use std::env;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::api::{Api, Kind, Received};
 use crate::child::{self, Taken};
 use crate::input::Input;
+use crate::subject::Subject;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
-    Bare,
-    Roompipe,
-    /// Rooms, with a ledger.
-    Remembering,
-    Messages,
-    /// Messages, with a ledger, which writes down each call before it leaves.
-    RememberingMessages,
-    /// Rooms that the ledger knows to be delivered.
-    Again,
-}
-
-impl Subject {
-    /// In the order in which they take turns.
-    pub(crate) const ALL: [Self; 2] = [Self::Bare, Self::Roompipe];
-    /// Likewise, where it is measured what a ledger costs.
-    pub(crate) const LEDGER: [Self; 4] =
-        [Self::Roompipe, Self::Remembering, Self::Messages, Self::RememberingMessages];
-
-    pub(crate) fn sends_messages(self) -> bool {
-        matches!(self, Self::Messages | Self::RememberingMessages)
-    }
-
-    fn remembers(self) -> bool {
-        matches!(self, Self::Remembering | Self::RememberingMessages | Self::Again)
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Bare => "bare reqwest loop",
-            Self::Roompipe => "roompipe run",
-            Self::Remembering => "run --ledger",
-            Self::Messages => "messages",
-            Self::RememberingMessages => "messages --ledger",
-            Self::Again => "the same again",
-        })
-    }
-}
+/// Keys as long as those of the API.
+pub(crate) const ACCESS_KEY: &str = "64d0f4b6bb2a7c1f5c7f4a00";
+pub(crate) const SECRET: &str =
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
 /// One run that was complete.
 #[derive(Clone, Copy, Debug)]
@@ -67,23 +31,20 @@ pub(crate) struct Figures {
 /// A server and a folder for a few runs.
 pub(crate) struct Bench {
     folder: TempDir,
-    server: Child,
-    port: u16,
-    in_flight: u16,
+    pub(crate) api: Api,
+    pub(crate) in_flight: u16,
 }
 
 impl Bench {
-    pub(crate) fn start(in_flight: u16) -> Result<Self> {
+    pub(crate) fn start(kind: Kind, in_flight: u16) -> Result<Self> {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let mut server = Command::new(env::current_exe()?)
-            .arg(child::SERVE)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut port = String::new();
-        let stdout = server.stdout.take().ok_or("the server has no stdout")?;
-        BufReader::new(stdout).read_line(&mut port)?;
-        Ok(Self { folder, server, port: port.trim().parse()?, in_flight })
+        let api = Api::start(kind, folder.path())?;
+        Ok(Self { folder, api, in_flight })
+    }
+
+    /// Where runs may write.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn input(&self, records: u64) -> Result<Input> {
@@ -110,7 +71,7 @@ impl Bench {
         if !status.success() {
             return Err(format!("a night ended with {status}: {}", fs::read_to_string(&stderr)?).into());
         }
-        same(Subject::Remembering, "calls at the server", self.received()?.0, calls)?;
+        same(Subject::Remembering, "calls at the server", self.api.received()?.calls, calls)?;
         check_summary(Subject::Remembering, &summary, input.records, calls)?;
         same(Subject::Remembering, "lines written", lines(&output)?, calls)?;
         fs::remove_file(&output)?;
@@ -158,20 +119,53 @@ impl Bench {
         if !status.success() {
             return Err(format!("{subject} ended with {status}: {}", fs::read_to_string(&stderr)?).into());
         }
-        let (calls, bytes) =
-            if subject == Subject::Again { (0, 0) } else { (input.records, input.body_bytes) };
-        same(subject, "calls and bytes at the server", self.received()?, (calls, bytes))?;
+        let calls = if subject == Subject::Again { 0 } else { input.records };
+        self.check_received(subject.name(), input, calls)?;
         if subject != Subject::Bare {
             check_summary(subject, &summary, input.records, calls)?;
+        }
+        if subject.tells() {
             same(subject, "lines written", lines(&output)?, calls)?;
             fs::remove_file(&output)?;
+        }
+        if subject == Subject::Report {
+            same(subject, "a page", fs::metadata(self.page())?.len() > 0, true)?;
         }
         Ok(Figures { records: input.records, taken })
     }
 
+    /// The input's bodies must have arrived, each once and whole; or nothing where no `calls` were due.
+    pub(crate) fn check_received(&self, who: &str, input: &Input, calls: u64) -> Result<()> {
+        let Received { calls: arrived, bytes } = self.api.received()?;
+        let due = if calls == 0 { 0 } else { input.body_bytes };
+        if (arrived, bytes.unwrap_or(due)) == (calls, due) {
+            return Ok(());
+        }
+        Err(format!("{who}: {arrived} calls with {bytes:?} bytes at the server, not {calls} with {due}")
+            .into())
+    }
+
+    /// The time of a whole run, which must be short: it is not looked at on the way.
+    pub(crate) fn moment(&self, input: &Input) -> Result<Duration> {
+        let output = self.folder.path().join("output");
+        let summary = self.folder.path().join("summary");
+        let mut command = self.roompipe(Subject::Roompipe, input, &output, &summary);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let (status, elapsed) = child::time(&mut command)?;
+        same(Subject::Roompipe, "exit code", status.code(), Some(0))?;
+        self.check_received(Subject::Roompipe.name(), input, input.records)?;
+        same(Subject::Roompipe, "lines written", lines(&output)?, input.records)?;
+        fs::remove_file(&output)?;
+        Ok(elapsed)
+    }
+
+    fn page(&self) -> PathBuf {
+        self.folder.path().join("page.html")
+    }
+
     fn bare(&self, input: &Input) -> Result<Command> {
         let mut command = Command::new(env::current_exe()?);
-        command.arg(child::BARE).arg(format!("http://127.0.0.1:{}/v2/rooms", self.port));
+        command.arg(child::BARE).arg(format!("{}/rooms", self.api.base()));
         command.arg(&input.path).arg(self.in_flight.to_string());
         command.env_clear();
         Ok(command)
@@ -184,32 +178,26 @@ impl Bench {
         if subject.remembers() {
             command.arg("--ledger").arg(self.ledger());
         }
-        command.args(["--base-url", &format!("http://127.0.0.1:{}/v2", self.port)]);
+        match subject {
+            Subject::Metrics => drop(command.args(["--metrics", "127.0.0.1:0"])),
+            Subject::Report => drop(command.arg("--report").arg(self.page()).arg("--overwrite")),
+            _ => (),
+        }
+        command.args(["--base-url", &self.api.base()]);
         command.args(["--concurrency", &self.in_flight.to_string()]);
+        let output = if subject.tells() { output } else { Path::new("/dev/null") };
         command.arg("--output").arg(output).arg("--summary-json").arg(summary);
         // No variable of whoever runs the bench may change what is measured.
         command.env_clear();
-        command.env("HMS_ACCESS_KEY", "64d0f4b6bb2a7c1f5c7f4a00").env("HMS_SECRET", "x".repeat(96));
+        command.env("HMS_ACCESS_KEY", ACCESS_KEY).env("HMS_SECRET", SECRET);
         command
     }
 
-    /// Asks the server for calls and bytes since the last time.
-    fn received(&self) -> Result<(u64, u64)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.write_all(b"GET /counts HTTP/1.1\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let counts = answer.rsplit_once("\r\n\r\n").and_then(|(_, body)| body.split_once(' '));
-        let (calls, bytes) = counts.ok_or("the server told no counts")?;
-        Ok((calls.parse()?, bytes.parse()?))
-    }
-
     /// Ends the server and removes the folder.
-    pub(crate) fn finish(mut self) -> Result<()> {
-        drop(self.server.stdin.take());
-        let status = self.server.wait()?;
+    pub(crate) fn finish(self) -> Result<()> {
+        self.api.finish()?;
         self.folder.close()?;
-        if status.success() { Ok(()) } else { Err(format!("the server ended with {status}").into()) }
+        Ok(())
     }
 }
 
@@ -233,7 +221,8 @@ fn check_summary(subject: Subject, path: &Path, records: u64, calls: u64) -> Res
     Ok(())
 }
 
-fn lines(path: &Path) -> io::Result<u64> {
+/// How many lines a file has.
+pub(crate) fn lines(path: &Path) -> io::Result<u64> {
     let mut file = BufReader::with_capacity(256 * 1024, File::open(path)?);
     let mut lines = 0;
     loop {

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::meter::{Figures, Subject};
+use crate::meter::Figures;
+use crate::subject::Subject;
 
 /// Peak memory of roompipe, however long the input.
 const MOST_MIB: f64 = 64.0;
@@ -122,7 +123,11 @@ pub(crate) fn ratio_of(runs: &[(Subject, Figures)], one: Subject, other: Subject
 }
 
 /// What was not measured breaks no claim, and says so.
-pub(crate) fn claim(out: &mut impl Write, text: &str, measured: Option<(f64, bool)>) -> io::Result<bool> {
+pub(crate) fn claim(
+    out: &mut (impl Write + ?Sized),
+    text: &str,
+    measured: Option<(f64, bool)>,
+) -> io::Result<bool> {
     match measured {
         Some((value, holds)) => {
             writeln!(out, "{}  {text}: {value:.2}", if holds { "PASS" } else { "FAIL" })?;
@@ -189,7 +194,8 @@ impl Medians {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one, or the mean of the two in the middle; there must be one.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
@@ -199,7 +205,8 @@ fn shown(value: Option<f64>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.2}"))
 }
 
-fn as_f64(count: u64) -> f64 {
-    // Counts are far below 2^32 here.
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+/// For quotients.
+pub(crate) fn as_f64(count: u64) -> f64 {
+    // Exact below 2^53, which no count here comes near.
+    count as f64
 }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::Result;
 
 /// What a new room looks like, as 100ms answers it.
-const ROOM: &str = concat!(
+pub(crate) const ROOM: &str = concat!(
     r#"{"id":"64d0f4b6bb2a7c1f5c7f4a11","name":"room-0000001","enabled":true,"#,
     r#""description":"Weekly planning","customer_id":"627cda25ff688c037a39291b","app_id":"627cda26ff688c037a39291c","#,
     r#""recording_info":{"enabled":false},"template_id":"627cda26ff688c037a39291d","template":"default","#,
