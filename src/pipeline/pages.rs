@@ -260,7 +260,7 @@ impl Workshop {
             self.note_lost(work, settled, page);
         }
         let end = Settlement::of_call(asked, 0, settled).of_page(page);
-        self.hand_over(work, &end, None).await;
+        self.hand_over(work, &end).await;
     }
 
     /// Remembers that a list is not whole, and where it broke off.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::call::{Level, Poster, Reason, Sender, Stop};
@@ -253,6 +253,7 @@ impl Run {
             row: std::sync::Mutex::new(row),
             board: Arc::clone(&board),
             queue: Mutex::new(queue),
+            slots: Semaphore::new(self.concurrency),
             sender: self.sender,
             reconciler: self.reconciler,
             outputs,
@@ -268,8 +269,10 @@ impl Run {
             listing: self.listing,
             lists_lost: std::sync::Mutex::default(),
         });
+        // With a ledger some wait for it while the slots are others'.
+        let number = if closing.is_some() { self.concurrency.saturating_mul(2) } else { self.concurrency };
         let mut workers = JoinSet::new();
-        for _ in 0..self.concurrency {
+        for _ in 0..number {
             workers.spawn(Arc::clone(&workshop).work());
         }
         let in_time = wait(&board, &budget, &self.stop, &workshop, &mut workers).await;

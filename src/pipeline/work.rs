@@ -1,5 +1,5 @@
-//! One of the `--concurrency` workers: takes a call that may go, sends it, has its end written down, tells it. A worker
-//! is a slot.
+//! A worker: waits for one of the `--concurrency` slots, takes a call that may go, sends it, has its end written down,
+//! tells it.
 //!
 //! It knows neither lanes nor the input, and decides no outcome.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
 use crate::call::{Call, CallError, Sender, Settled, Stop};
 use crate::failpoint;
@@ -27,12 +27,15 @@ use super::reconcile::Reconciler;
 use super::run::{Batches, Message};
 use super::settlement::{Settlement, Teller, entry, interrupted, standing, told, unkept};
 use super::task::{Doubt, Invalidity, Plan, Task};
+use super::meter::InUse;
 use super::watched::{Times, Watched};
 
 /// What every worker of a run shares.
 pub(super) struct Workshop {
     pub(super) board: Arc<Board>,
     pub(super) queue: Mutex<mpsc::UnboundedReceiver<(Ticket, Load)>>,
+    /// Calls that may be in flight, of which a worker takes one.
+    pub(super) slots: Semaphore,
     pub(super) sender: Sender,
     pub(super) reconciler: Reconciler,
     pub(super) outputs: Arc<Outputs>,
@@ -70,16 +73,24 @@ impl Drop for Settling<'_> {
     }
 }
 
+/// A call in flight.
+struct Slot<'w> {
+    _permit: SemaphorePermit<'w>,
+    _in_use: InUse<'w>,
+}
+
 impl Workshop {
     /// Works until the queue is closed.
     pub(super) async fn work(self: Arc<Self>) {
         loop {
+            // Before the call: who waits for a slot holds none.
+            let Ok(permit) = self.slots.acquire().await else { return };
             let next = self.queue.lock().await.recv().await;
             let Some((ticket, load)) = next else { return };
-            let in_use = self.board.meter().takes_slot();
+            let slot = Slot { _permit: permit, _in_use: self.board.meter().takes_slot() };
             let settling = Settling { board: &self.board, ticket };
             match load {
-                Load::One(work) => self.one(&work).await,
+                Load::One(work) => self.one(&work, slot).await,
                 Load::Batch(members) => {
                     let turn = self.turn().await;
                     let is_delivered = self.send_batch(members).await;
@@ -91,18 +102,17 @@ impl Workshop {
                     turn.ends(is_delivered);
                 }
             }
-            drop(in_use);
             drop(settling);
         }
     }
 
-    async fn one(&self, work: &Work) {
+    async fn one(&self, work: &Work, slot: Slot<'_>) {
         match &work.task {
             Task::Send(request, plan) => {
                 let turn = self.turn().await;
                 let outcome = match &self.listing {
                     Some(listing) => self.read(work, request, listing).await,
-                    None => self.send(work, request, plan).await,
+                    None => self.send(work, request, plan, slot).await,
                 };
                 turn.ends(outcome == Outcome::Delivered);
             }
@@ -135,7 +145,7 @@ impl Workshop {
         self.lists_lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    async fn send(&self, work: &Work, request: &Request, plan: &Plan) -> Outcome {
+    async fn send(&self, work: &Work, request: &Request, plan: &Plan, slot: Slot<'_>) -> Outcome {
         let scribe = self.scribe.as_ref().filter(|_| needs_intent(request, plan));
         let mut intents = Intents::new(scribe, call_id(work), plan);
         let call = Call { maybe_applied: plan.maybe_applied, ..Call::of(request) };
@@ -146,6 +156,9 @@ impl Workshop {
         // What an earlier run began counts from then.
         settled.first_attempt = plan.first_attempt.and_then(time).or(settled.first_attempt);
         let settled = self.reconciler.settle(&self.sender, request, settled).await;
+        // What is well is written down while the next call is in flight. What must be known to have left stays in its slot:
+        // a kill leaves no more in doubt than were in flight; and so does what may stop the run.
+        let _slot = (scribe.is_some() || settled.outcome != Outcome::Delivered).then_some(slot);
         self.settle(work, request, plan, &settled).await;
         settled.outcome
     }
@@ -177,24 +190,26 @@ impl Workshop {
         let error = told(invalid);
         self.note_reason(work, Outcome::Invalid, &error);
         let end = Settlement::without_call(Outcome::Invalid, invalidity.generation, Some(&error));
-        self.hand_over(work, &end, None).await;
+        self.hand_over(work, &end).await;
     }
 
     async fn skip(&self, work: &Work) {
         self.count(work, Outcome::Skipped, None);
-        self.hand_over(work, &Settlement::without_call(Outcome::Skipped, 0, None), None).await;
+        self.hand_over(work, &Settlement::without_call(Outcome::Skipped, 0, None)).await;
     }
 
     /// Ends a call: ledger, count, event, in this order.
     async fn settle(&self, work: &Work, request: &Request, plan: &Plan, settled: &Settled) {
         let cost = cost(settled);
         let end = Settlement::of_call(request, plan.generation, settled);
+        let id = end.event_id(&self.teller, work);
+        let event = end.event(&self.teller, work, &id);
         let left = (settled.maybe_applied, settled.first_attempt);
         let kept = match (&self.scribe, entry(work, plan, settled.outcome, left)) {
             (None, _) => None,
             // What is pending is sent by the next run, which tells of it then.
             (Some(_), None) => return self.count(work, settled.outcome, Some(cost)),
-            (Some(scribe), Some(entry)) => match self.keep(scribe, work, entry, &end).await {
+            (Some(scribe), Some(entry)) => match self.keep(scribe, work, entry, &event).await {
                 Some(kept) => Some(kept),
                 None => return self.count(work, unkept(request, settled.attempts), Some(cost)),
             },
@@ -203,14 +218,13 @@ impl Workshop {
         if let Some(error) = end.error.filter(|_| settled.outcome != Outcome::Pending) {
             self.note_reason(work, settled.outcome, error);
         }
-        self.hand_over(work, &end, kept.as_ref()).await;
+        self.tell(&event, kept.as_ref(), &work.job).await;
     }
 
     /// Commits the end of a call with its event; nothing where the ledger fails.
-    async fn keep(&self, scribe: &Scribe, work: &Work, entry: Entry, end: &Settlement<'_>) -> Option<Kept> {
-        let id = end.event_id(&self.teller, work);
-        let line = self.outputs.line(&end.event(&self.teller, work, &id));
-        let outputs = self.outputs.carrying(end.outcome);
+    async fn keep(&self, scribe: &Scribe, work: &Work, entry: Entry, event: &Event<'_>) -> Option<Kept> {
+        let line = self.outputs.line(event);
+        let outputs = self.outputs.carrying(event.outcome);
         failpoint::reached("before-outcome");
         match scribe.settle(&call_id(work), entry, Some((outputs, line.clone()))).await {
             Ok(seq) => {
@@ -268,9 +282,9 @@ impl Workshop {
         self.board.meter().slow_is(least);
     }
 
-    pub(super) async fn hand_over(&self, work: &Work, end: &Settlement<'_>, kept: Option<&Kept>) {
+    pub(super) async fn hand_over(&self, work: &Work, end: &Settlement<'_>) {
         let id = end.event_id(&self.teller, work);
-        self.tell(&end.event(&self.teller, work, &id), kept, &work.job).await;
+        self.tell(&end.event(&self.teller, work, &id), None, &work.job).await;
     }
 
     /// Hands an event to the outputs, in the place of this record.
