@@ -11,7 +11,7 @@ use rusqlite::{Connection, Result, Row, params};
 use super::connect::{self, Meta};
 use super::lock::Lock;
 use super::recall::SqliteRecall;
-use super::{Entry, Error, Intent, KeptIdentity, Pins, Recall, State, encoding, open, rows};
+use super::{Entry, Error, Intent, KeptIdentity, Pins, Recall, State, encoding, events, open, rows};
 
 /// Calls that are read at once.
 const PAGE: usize = 1000;
@@ -245,7 +245,10 @@ impl Inspection {
             Err(rusqlite::Error::QueryReturnedNoRows) => None,
             other => Some(other?),
         };
-        let (unemitted, runs) = (self.count("FROM events")?, self.count("FROM runs")?);
+        // One that nobody has written to since then may be older.
+        let is_packed = self.count("FROM pragma_table_info('events') WHERE name = 'last'")? > 0;
+        let events = if is_packed { events::COUNT } else { "count(*)" };
+        let (unemitted, runs) = (self.select(&format!("{events} FROM events"))?, self.count("FROM runs")?);
         Ok(Status {
             id,
             created,
@@ -260,7 +263,11 @@ impl Inspection {
     }
 
     fn count(&self, from: &str) -> Result<u64> {
-        let sql = format!("SELECT count(*) {from}");
+        self.select(&format!("count(*) {from}"))
+    }
+
+    fn select(&self, number: &str) -> Result<u64> {
+        let sql = format!("SELECT {number}");
         self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
     }
 

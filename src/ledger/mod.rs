@@ -9,6 +9,7 @@ mod connect;
 mod encoding;
 mod entry;
 mod error;
+mod events;
 mod file;
 mod forget;
 mod inspect;

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::connect::{self, Meta, Opened};
 use super::file::OpenedFile;
@@ -14,7 +14,7 @@ use super::recall::SqliteRecall;
 use super::scribe::{self, Closing, OnFailure, Scribe};
 use super::sqlite::{self, SqliteStore};
 use super::unemitted::Unemitted;
-use super::{Error, Pins, Recall, StoredEvent, printable};
+use super::{Error, Pins, Recall, StoredEvent, events, printable};
 
 /// Bytes of lines that are read at once, unless a single one is longer.
 const LINES: usize = 4 * 1024 * 1024;
@@ -147,7 +147,7 @@ impl Ledger {
 
     /// The number of the last event that is kept.
     fn last_event(&self) -> Result<u64, Error> {
-        let last = "SELECT coalesce(max(seq), 0) FROM events";
+        let last = "SELECT coalesce(max(coalesce(last, seq)), 0) FROM events";
         let last = self.connection.query_row(last, [], |row| row.get::<_, i64>(0)).map_err(Error::reading)?;
         Ok(last.cast_unsigned())
     }
@@ -250,10 +250,13 @@ pub(super) fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Erro
 /// What outputs have surely taken, and which events wait for them.
 pub(super) fn unemitted(connection: &Connection) -> rusqlite::Result<Unemitted> {
     let mut unemitted = marks(connection)?;
-    let mut events = connection.prepare("SELECT seq, outputs FROM events ORDER BY seq")?;
+    let mut events =
+        connection.prepare("SELECT seq, coalesce(last, seq), outputs FROM events ORDER BY seq")?;
     let mut rows = events.query([])?;
     while let Some(row) = rows.next()? {
-        unemitted.found(row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?);
+        for seq in row.get::<_, i64>(0)?..=row.get::<_, i64>(1)? {
+            unemitted.found(seq.cast_unsigned(), row.get(2)?);
+        }
     }
     Ok(unemitted)
 }
@@ -270,19 +273,14 @@ fn marks(connection: &Connection) -> rusqlite::Result<Unemitted> {
 
 fn page(connection: &Connection, after: u64, until: u64, most: usize) -> rusqlite::Result<Vec<StoredEvent>> {
     let marks = marks(connection)?;
-    let mut events = connection
-        .prepare_cached("SELECT seq, outputs, line FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq")?;
-    let mut rows = events.query(params![after.cast_signed(), until.cast_signed()])?;
     let (mut page, mut bytes) = (Vec::new(), 0);
-    while page.len() < most && bytes < LINES {
-        let Some(row) = rows.next()? else { break };
-        let seq = row.get::<_, i64>(0)?.cast_unsigned();
-        let outputs = marks.missing(seq, row.get(1)?);
+    events::read(connection, (after, until), u8::MAX, |event| {
+        let outputs = marks.missing(event.seq, event.outputs);
         if outputs != 0 {
-            let line: Vec<u8> = row.get(2)?;
-            bytes += line.len();
-            page.push(StoredEvent { seq, outputs, line: line.into() });
+            bytes += event.line.len();
+            page.push(StoredEvent { outputs, ..event });
         }
-    }
+        page.len() < most && bytes < LINES
+    })?;
     Ok(page)
 }

@@ -2,9 +2,9 @@
 //!
 //! It writes nothing: who has taken what is told to the scribe.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{Error, StoredEvent};
+use super::{Error, StoredEvent, events};
 
 /// Bytes of lines that are read at once, unless a single one is longer.
 const LINES: usize = 1024 * 1024;
@@ -39,18 +39,13 @@ impl Outbox {
     }
 
     fn page(&self, most: usize) -> rusqlite::Result<Vec<StoredEvent>> {
-        let mut events = self.connection.prepare_cached(
-            "SELECT seq, line FROM events WHERE seq > ?1 AND seq <= ?2 AND outputs & ?3 != 0 ORDER BY seq",
-        )?;
         let outputs = 1 << self.bit;
-        let mut rows = events.query(params![self.after.cast_signed(), self.until.cast_signed(), outputs])?;
         let (mut page, mut bytes) = (Vec::new(), 0);
-        while page.len() < most && bytes < LINES {
-            let Some(row) = rows.next()? else { break };
-            let line: Vec<u8> = row.get(1)?;
-            bytes += line.len();
-            page.push(StoredEvent { seq: row.get::<_, i64>(0)?.cast_unsigned(), outputs, line: line.into() });
-        }
+        events::read(&self.connection, (self.after, self.until), outputs, |event| {
+            bytes += event.line.len();
+            page.push(StoredEvent { outputs, ..event });
+            page.len() < most && bytes < LINES
+        })?;
         Ok(page)
     }
 
@@ -59,9 +54,7 @@ impl Outbox {
     /// # Errors
     /// The ledger cannot be read.
     pub fn left(&self) -> Result<u64, Error> {
-        let count = "SELECT count(*) FROM events WHERE seq > ?1 AND seq <= ?2 AND outputs & ?3 != 0";
-        let values = params![self.after.cast_signed(), self.until.cast_signed(), 1 << self.bit];
-        let left = self.connection.query_row(count, values, |row| row.get::<_, i64>(0));
-        left.map(i64::cast_unsigned).map_err(Error::reading)
+        let numbers = (self.after, self.until);
+        events::count(&self.connection, numbers, 1 << self.bit).map_err(Error::reading)
     }
 }

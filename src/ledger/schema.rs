@@ -8,7 +8,7 @@
 //! | `meta` | the ledger; there is one | `ledger` its id (UUID, part of every event's id), `created`, and what it belongs to: `workspace` (access key), `base_url`, `endpoint`, `mapping` (digest in hex), `key` (the `--key` program, or NULL), `mappings` how many it has had one after another |
 //! | `calls` | a call that settled | `identity` (see `encoding`), `call` (which of the record's, from 0), `of` (how many it made), `state` (1 delivered, 2 rejected, 3 failed, 4 unknown, 5 invalid, 6 forgotten), `generation`, `content` and `request` (the first 16 bytes of SHA-256 of the input record and of its request), `maybe_applied`, `first_attempt`, `settled` |
 //! | `intents` | a call that must not be repeated and has left; nothing was heard of it yet | `identity`, `call`, `generation`, `first_attempt` |
-//! | `events` | an event that some output has not surely taken | `seq`, `outputs` (a bit for each output that carries it), `line` |
+//! | `events` | events that some output has not surely taken | `seq` of the first and `last` of the last (NULL: there is one), without a gap; `outputs` (a bit for each output that carries them), `lines` (one after another, each with its end) |
 //! | `outputs` | an output, by the number of its bit | `bit`, `emitted`: it has taken every event of its own up to this `seq` |
 //! | `runs` | a run | `number`, `started`, `ended` and `exit` and `summary` (JSON), which are NULL where it was cut off; `report`: what the page of `roompipe report` shows besides (JSON), NULL also of runs before version 2, and of all but the last hundred |
 //!
@@ -24,7 +24,7 @@ pub(super) const APPLICATION_ID: i64 = 0x726d_704c;
 type Step = fn(&Transaction<'_>) -> rusqlite::Result<()>;
 
 /// A new file has version 0. Steps are only ever added.
-pub(super) const STEPS: &[Step] = &[create, keep_reports];
+pub(super) const STEPS: &[Step] = &[create, keep_reports, pack_events];
 
 /// What a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,14 @@ fn keep_reports(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch("ALTER TABLE runs ADD COLUMN report TEXT;")
 }
 
+/// Version 3: events share rows.
+fn pack_events(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "ALTER TABLE events RENAME COLUMN line TO lines;
+         ALTER TABLE events ADD COLUMN last INTEGER;",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,15 +188,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_version_1_gets_room_for_reports() {
+    fn a_file_of_version_1_gets_room_for_reports_and_for_events_side_by_side() {
         let (_folder, mut file) = file();
         migrate(&mut file, &STEPS[..1], |_| Ok(())).unwrap();
         file.execute("INSERT INTO runs (started, ended, exit, summary) VALUES (7, 8, 0, '{}')", []).unwrap();
+        file.execute("INSERT INTO events (seq, outputs, line) VALUES (5, 1, x'610a')", []).unwrap();
         assert_eq!(examine(&file, STEPS).unwrap(), Found::Ledger { older: true });
         migrate(&mut file, STEPS, |_| panic!("it is not new")).unwrap();
         let run = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?));
         let run = file.query_row("SELECT exit, report FROM runs WHERE number = 1", [], run).unwrap();
         assert_eq!(run, (0, None));
+        // And the events it has are rows of one each.
+        let event = "SELECT coalesce(last, seq), lines FROM events";
+        let event = file.query_row(event, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)));
+        assert_eq!(event.unwrap(), (5, b"a\n".to_vec()));
         // A program that knows version 1 only does not touch it any more.
         assert_eq!(examine(&file, &STEPS[..1]).unwrap(), Found::Newer(newest(STEPS)));
     }
@@ -204,7 +217,7 @@ mod tests {
         let run = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
         let run = file.query_row("SELECT started, host FROM runs", [], run).unwrap();
         assert_eq!(run, (7, "here".to_owned()));
-        assert_eq!(examine(&file, STEPS).unwrap(), Found::Newer(3));
+        assert_eq!(examine(&file, &STEPS[..2]).unwrap(), Found::Newer(3));
     }
 
     #[test]

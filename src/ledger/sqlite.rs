@@ -2,11 +2,10 @@
 //!
 //! It decides nothing: which events go, and up to where an output has taken all, it is told.
 
-use std::ops::RangeInclusive;
-
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, Result, TransactionBehavior, params};
 
+use super::events::{self, Packet};
 use super::file::OpenedFile;
 use super::lock::Lock;
 use super::{Change, Ending, Entry, Error, Intent, Left, State, Store, StoredEvent, encoding, rows};
@@ -26,6 +25,8 @@ pub(super) struct SqliteStore {
     durable: bool,
     /// Where identities are encoded.
     identity: Vec<u8>,
+    /// Where events are put together.
+    packet: Packet,
     file: OpenedFile,
     /// Dropped last: nobody else writes before the connection is closed.
     _lock: Lock,
@@ -53,6 +54,7 @@ impl SqliteStore {
             without_intents,
             durable: false,
             identity: Vec::new(),
+            packet: Packet::default(),
             file,
             _lock: lock,
         };
@@ -73,10 +75,11 @@ impl SqliteStore {
         self.without_intents &= !changes.iter().any(|change| matches!(change, Change::Intend(..)));
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut statements = Statements::prepare(&transaction, self.without_intents)?;
+            let mut statements = Statements::prepare(&transaction, self.without_intents, &mut self.packet)?;
             for change in changes {
                 statements.apply(change, &mut self.identity)?;
             }
+            statements.write_events()?;
         }
         transaction.commit()
     }
@@ -95,17 +98,22 @@ impl SqliteStore {
     }
 
     fn count_left(&self) -> Result<Left> {
-        let count = |from: &str| -> Result<u64> {
-            let sql = format!("SELECT count(*) FROM {from}");
+        let sum = |what: &str, from: &str| -> Result<u64> {
+            let sql = format!("SELECT {what} FROM {from}");
             self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
         };
+        let count = |from: &str| sum("count(*)", from);
         // One that has left again since stands open.
         let unknown = format!(
             "calls AS c WHERE state = {} AND NOT EXISTS (SELECT 1 FROM intents AS i WHERE i.identity = c.identity AND \
              i.call = c.call)",
             rows::number_of(State::Unknown)
         );
-        Ok(Left { open_intents: count("intents")?, unknown: count(&unknown)?, unemitted: count("events")? })
+        Ok(Left {
+            open_intents: count("intents")?,
+            unknown: count(&unknown)?,
+            unemitted: sum(events::COUNT, "events")?,
+        })
     }
 }
 
@@ -130,20 +138,25 @@ impl Store for SqliteStore {
 
 /// What changes are made of; found once a group.
 struct Statements<'a> {
+    connection: &'a Connection,
     without_intents: bool,
+    packet: &'a mut Packet,
     intend: CachedStatement<'a>,
     clear: CachedStatement<'a>,
     settle: CachedStatement<'a>,
     keep: CachedStatement<'a>,
     emitted: CachedStatement<'a>,
-    discard: CachedStatement<'a>,
 }
 
 impl<'a> Statements<'a> {
-    fn prepare(connection: &'a Connection, without_intents: bool) -> Result<Self> {
+    fn prepare(connection: &'a Connection, without_intents: bool, packet: &'a mut Packet) -> Result<Self> {
         let prepare = |sql| connection.prepare_cached(sql);
+        // What a group that failed has left is not this one's.
+        *packet = Packet::default();
         Ok(Self {
+            connection,
             without_intents,
+            packet,
             intend: prepare(
                 "REPLACE INTO intents (identity, call, generation, first_attempt) VALUES (?1, ?2, ?3, ?4)",
             )?,
@@ -152,9 +165,8 @@ impl<'a> Statements<'a> {
                 "REPLACE INTO calls (identity, call, of, state, generation, content, request, maybe_applied,
                  first_attempt, settled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?,
-            keep: prepare("INSERT INTO events (seq, outputs, line) VALUES (?1, ?2, ?3)")?,
+            keep: prepare(events::KEEP)?,
             emitted: prepare("REPLACE INTO outputs (bit, emitted) VALUES (?1, ?2)")?,
-            discard: prepare("DELETE FROM events WHERE seq BETWEEN ?1 AND ?2")?,
         })
     }
 
@@ -179,7 +191,10 @@ impl<'a> Statements<'a> {
             Change::Emitted(output, seq) => {
                 self.emitted.execute(params![output, seq.cast_signed()]).map(drop)
             }
-            Change::Discard(seqs) => self.discard(seqs),
+            Change::Discard(seqs) => {
+                self.write_events()?;
+                events::discard(self.connection, seqs)
+            }
         }
     }
 
@@ -207,10 +222,15 @@ impl<'a> Statements<'a> {
     }
 
     fn keep(&mut self, event: &StoredEvent) -> Result<()> {
-        self.keep.execute(params![event.seq.cast_signed(), event.outputs, &event.line[..]]).map(drop)
+        if !self.packet.has_room(event) {
+            self.write_events()?;
+        }
+        self.packet.push(event);
+        Ok(())
     }
 
-    fn discard(&mut self, seqs: &RangeInclusive<u64>) -> Result<()> {
-        self.discard.execute([seqs.start().cast_signed(), seqs.end().cast_signed()]).map(drop)
+    /// What was put together becomes a row.
+    fn write_events(&mut self) -> Result<()> {
+        self.packet.write(&mut self.keep)
     }
 }

@@ -21,13 +21,13 @@ use super::budget::FailureBudget;
 use super::canary::{Canary, Turn};
 use super::intents::Intents;
 use super::lanes::Ticket;
+use super::meter::InUse;
 use super::order::{Row, Told, Waiting};
 use super::pages::Listing;
 use super::reconcile::Reconciler;
 use super::run::{Batches, Message};
 use super::settlement::{Settlement, Teller, entry, interrupted, standing, told, unkept};
 use super::task::{Doubt, Invalidity, Plan, Task};
-use super::meter::InUse;
 use super::watched::{Times, Watched};
 
 /// What every worker of a run shares.

@@ -202,9 +202,16 @@ fn a_past_run_is_found_by_its_number_with_its_report_where_it_has_one() {
     assert_eq!((found(Some(0)), found(Some(3)), found(Some(u64::MAX))), (None, None, None));
     // A file that a version without reports has written is only read, and stays as it is.
     let file = Connection::open(place.path()).unwrap();
-    file.execute_batch("ALTER TABLE runs DROP COLUMN report; PRAGMA user_version = 1").unwrap();
+    file.execute_batch(
+        "ALTER TABLE runs DROP COLUMN report; ALTER TABLE events DROP COLUMN last;
+         ALTER TABLE events RENAME COLUMN lines TO line; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    file.execute("INSERT INTO events (seq, outputs, line) VALUES (7, 1, x'610a'), (9, 1, x'620a')", [])
+        .unwrap();
     drop(file);
     assert_eq!(found(Some(1)), Some((1, Some(1), None)));
+    assert_eq!(Inspection::open(&place.path()).unwrap().status().unwrap().unemitted, 2);
     let version: i64 = Connection::open(place.path())
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
