@@ -2,7 +2,7 @@
 //!
 //! It reads no file and makes no request; whether a call of the ledger is sent again, `ledger::resume` decides.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use super::board::Letterhead;
 use super::memory::by_position;
 use super::read::{Call, Reading};
 use super::read_error::ReadError;
+use super::seen::SeenEvents;
 use super::task::{Doubt, Invalidity, Plan, Task};
 
 /// See the module.
@@ -28,7 +29,7 @@ pub struct Letters {
     pub(super) again: Again,
     ledger: Option<LedgerName>,
     /// The events whose letters were met.
-    seen: HashSet<Short>,
+    seen: SeenEvents,
     /// The calls of the ledger whose letters were met: true where that settled it, false where they were outdated.
     met: HashMap<Short, bool>,
     /// Pages of lists that are read again.
@@ -45,7 +46,7 @@ pub struct LedgerName {
 }
 
 /// Enough of a hash to tell millions of ids from one another.
-type Short = [u8; 16];
+pub(super) type Short = [u8; 16];
 
 /// A letter that was chosen, and where it stands.
 pub(super) struct Chosen {
@@ -69,7 +70,7 @@ impl Letters {
     /// Dead letters of a run with this ledger, or of one without.
     #[must_use]
     pub fn new(selection: Selection, again: Again, ledger: Option<LedgerName>) -> Self {
-        Self { selection, again, ledger, seen: HashSet::new(), met: HashMap::new(), pages: 0 }
+        Self { selection, again, ledger, seen: SeenEvents::default(), met: HashMap::new(), pages: 0 }
     }
 
     /// The calls that are not delivered, and whose letters were all skipped because the ledger knows how they ended
@@ -111,7 +112,7 @@ impl Letters {
         (1..chosen.letter.records.len()).for_each(|_| reading.board.tally().read());
         if !self.selection.has(chosen.letter.outcome) {
             chosen.letter.records.iter().for_each(|_| reading.board.end_without_call(Outcome::Filtered));
-        } else if !self.seen.insert(short(&chosen.letter.event)) {
+        } else if !self.seen.is_new(short(&chosen.letter.event)).map_err(ledger::Error::from)? {
             chosen.apart().iter().for_each(|one| one.skip(reading));
         } else if chosen.letter.batched || chosen.letter.records.len() > 1 {
             self.admit_several(&chosen, reading, notes)?;

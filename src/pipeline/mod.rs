@@ -27,6 +27,7 @@ mod reconcile;
 mod resend;
 mod run;
 mod says;
+mod seen;
 mod settlement;
 mod several;
 mod shutdown;
