@@ -4,7 +4,7 @@
 //! the request is the same on the wire, so that what is left between the two is what roompipe does beside sending.
 //! One thread and a task for each call in flight were the fastest of the obvious ways to write it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::{Client, Request, Url};
+use reqwest::{Certificate, Client, Request, Url};
 use tokio::task::JoinSet;
 
 use crate::Result;
@@ -20,9 +20,10 @@ use crate::Result;
 /// As long as a management token.
 const TOKEN_LENGTH: usize = 280;
 
-pub(crate) fn send_all(url: &str, input: &str, in_flight: &str) -> Result<()> {
+/// `authority` is the file of a certificate to trust besides.
+pub(crate) fn send_all(url: &str, input: &str, in_flight: &str, authority: Option<&str>) -> Result<()> {
     let in_flight: usize = in_flight.parse()?;
-    let client = client(in_flight)?;
+    let client = client(in_flight, authority)?;
     let url = Url::parse(url)?;
     let lines = Arc::new(Lines::open(Path::new(input))?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -52,13 +53,18 @@ async fn send(client: Client, url: Url, lines: Arc<Lines>) -> Result<()> {
     Ok(())
 }
 
-fn client(in_flight: usize) -> Result<Client> {
+fn client(in_flight: usize, authority: Option<&str>) -> Result<Client> {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static("bare/1.0.0"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", "x".repeat(TOKEN_LENGTH)))?);
+    let trusted = match authority {
+        Some(path) => Certificate::from_pem_bundle(&fs::read(path)?)?,
+        None => Vec::new(),
+    };
     let client = Client::builder()
+        .tls_certs_merge(trusted)
         .default_headers(headers)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())

@@ -5,6 +5,8 @@
 //! cargo bench --bench wire -- --records 50000 --big 1000000 --runs 5 --in-flight 64
 //! cargo bench --bench wire -- --ledger
 //! cargo bench --bench wire -- --peers --install
+//! cargo bench --bench wire -- --pace
+//! cargo bench --bench wire -- --tls --install
 //! ```
 //!
 //! The bare loop and roompipe take turns, so that whatever else the machine does meets both. A run only counts where
@@ -16,11 +18,15 @@ mod bare;
 mod child;
 mod input;
 mod ledger;
+mod limited;
 mod meter;
+mod nginx;
 mod peers;
 mod report;
+mod section;
 mod server;
 mod subject;
+mod tls;
 
 use std::env;
 use std::error::Error;
@@ -62,8 +68,17 @@ struct Options {
     /// Measure roompipe beside what one would use otherwise, and what its options cost; write docs/benchmarks.md
     #[arg(long, conflicts_with = "ledger")]
     peers: bool,
+    /// Measure how a limit that nobody tells is found instead; write that section of docs/benchmarks.md
+    #[arg(long, conflicts_with_all = ["ledger", "peers"])]
+    pace: bool,
+    /// How long each client is given for that
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..), requires = "pace")]
+    seconds: u32,
+    /// Measure calls over TLS instead; write that section of docs/benchmarks.md
+    #[arg(long, conflicts_with_all = ["ledger", "peers", "pace"])]
+    tls: bool,
     /// Fetch the peers that are missing: Debian's packages (as root), npm, PyPI and crates.io
-    #[arg(long, requires = "peers")]
+    #[arg(long)]
     install: bool,
     /// Who answers
     #[arg(long, value_enum, default_value = "own")]
@@ -72,7 +87,7 @@ struct Options {
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=7), requires = "peers")]
     scale: u32,
     /// Where the page goes
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs"), requires = "peers")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs"))]
     docs: PathBuf,
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
@@ -85,7 +100,10 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         [child::SERVE] => server::serve().map(|()| true),
         [child::MAP, input] => peers::alone::map_all(input).map(|()| true),
-        [child::BARE, url, input, in_flight] => bare::send_all(url, input, in_flight).map(|()| true),
+        [child::BARE, url, input, in_flight] => bare::send_all(url, input, in_flight, None).map(|()| true),
+        [child::BARE, url, input, in_flight, authority] => {
+            bare::send_all(url, input, in_flight, Some(authority)).map(|()| true)
+        }
         words if words.contains(&"--list") => Ok(true),
         words if words.contains(&"--bench") || words.contains(&"--help") => measure(&Options::parse()),
         _ => smoke(),
@@ -114,6 +132,16 @@ fn measure(options: &Options) -> Result<bool> {
             docs: &options.docs,
         };
         return peers::measure(settings, &mut io::stdout().lock());
+    }
+    if options.pace {
+        let Options { seconds, in_flight, .. } = *options;
+        let settings = limited::Settings { seconds, in_flight, docs: &options.docs };
+        return limited::measure(settings, &mut io::stdout().lock());
+    }
+    if options.tls {
+        let Options { records, runs, in_flight, install, .. } = *options;
+        let settings = tls::Settings { records, runs, in_flight, install, docs: &options.docs };
+        return tls::measure(settings, &mut io::stdout().lock());
     }
     let bench = Bench::start(options.server, options.in_flight)?;
     if options.ledger {
@@ -160,7 +188,16 @@ fn smoke() -> Result<bool> {
         bench.run(subject, &input)?;
     }
     drop(input);
-    smoke_page(&bench.folder().join("docs"))?;
+    let docs = bench.folder().join("docs");
+    // A machine without nginx shows nothing of these.
+    let sections: &[&str] = if nginx::version().is_ok() {
+        limited::smoke(&docs)?;
+        tls::smoke(&docs)?;
+        &section::OWN
+    } else {
+        &[]
+    };
+    smoke_page(&docs, sections)?;
     bench.finish()?;
     writeln!(
         io::stdout(),
@@ -170,7 +207,8 @@ fn smoke() -> Result<bool> {
     Ok(true)
 }
 
-fn smoke_page(docs: &Path) -> Result<()> {
+/// Writes a page in which these sections stand already, and must stay.
+fn smoke_page(docs: &Path, sections: &[&str]) -> Result<()> {
     let (records, runs, in_flight, scale) = (200, 1, 8, 2);
     let server = Kind::Own;
     let settings = Settings { records, runs, in_flight, server, install: false, scale, peers: &[], docs };
@@ -181,5 +219,9 @@ fn smoke_page(docs: &Path) -> Result<()> {
             return Err(format!("{name} is empty").into());
         }
     }
-    Ok(())
+    let page = fs::read_to_string(docs.join("benchmarks.md"))?;
+    match sections.iter().find(|heading| page.matches(**heading).count() != 1) {
+        Some(heading) => Err(format!("`{heading}` does not stand once in the page").into()),
+        None => Ok(()),
+    }
 }

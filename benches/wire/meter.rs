@@ -205,7 +205,8 @@ fn same<T: Copy + PartialEq + fmt::Debug>(subject: Subject, what: &str, found: T
     if found == wanted { Ok(()) } else { Err(format!("{subject}: {what}: {found:?}, not {wanted:?}").into()) }
 }
 
-fn check_summary(subject: Subject, path: &Path, records: u64, calls: u64) -> Result<()> {
+/// Every record must be delivered, with one attempt for each of so many calls.
+pub(crate) fn check_summary(subject: Subject, path: &Path, records: u64, calls: u64) -> Result<()> {
     let summary: serde_json::Value = serde_json::from_slice(&fs::read(path)?)?;
     let of = |pointer: &str| summary.pointer(pointer).and_then(serde_json::Value::as_u64);
     same(subject, "/read", of("/read"), Some(records))?;

@@ -11,6 +11,8 @@ use super::window::Window;
 
 /// After a refusal, this share of the accepted rate.
 const SHARE: f64 = 0.9;
+/// After one that comes this soon, half of that: what was accepted was the burst, mostly.
+const BURST: Duration = Duration::from_millis(250);
 /// Every second without a refusal adds this share of the pace…
 const RAISE: f64 = 0.05;
 /// … which is taken anew so often: a pace learnt from a bad moment recovers within minutes, not hours.
@@ -29,6 +31,8 @@ pub(super) struct Adaptive {
     ceiling: Option<f64>,
     accepted: Window,
     answered: Window,
+    /// The first answer.
+    began: Option<Instant>,
     /// The highest accepted rate of late, and when it was seen.
     good: Option<(f64, Instant)>,
     pace: Option<Pace>,
@@ -75,7 +79,14 @@ impl Load {
 impl Adaptive {
     /// A pace below the ceiling, in permits per second.
     pub(super) fn new(ceiling: Option<f64>) -> Self {
-        Self { ceiling, accepted: Window::default(), answered: Window::default(), good: None, pace: None }
+        Self {
+            ceiling,
+            accepted: Window::default(),
+            answered: Window::default(),
+            began: None,
+            good: None,
+            pace: None,
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -89,6 +100,7 @@ impl Adaptive {
 
     /// Notes an answer other than 429.
     pub(super) fn accepted(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
         self.accepted.add(now);
         self.answered.add(now);
         let rate = f64::from(self.accepted.count(now));
@@ -105,6 +117,7 @@ impl Adaptive {
 
     /// Notes a 429 without a stated delay, of an attempt that began then.
     pub(super) fn refused(&mut self, now: Instant, began: Instant) {
+        let lasts = now.duration_since(*self.began.get_or_insert(now));
         self.answered.add(now);
         let current = self.pace.map(|pace| pace.at(now));
         // Attempts that were in flight when the pace last fell say nothing about the new pace.
@@ -121,6 +134,7 @@ impl Adaptive {
         let base = match current {
             // Halving bounds what one refusal can do, whatever was accepted.
             Some(current) => (accepted * SHARE).clamp(current * 0.5, current * SHARE),
+            None if accepted > 0.0 && lasts < BURST => accepted * 0.5,
             None if accepted > 0.0 => accepted * SHARE,
             // Nothing was accepted yet: half of what was tried is a beginning.
             None => answered * 0.5,

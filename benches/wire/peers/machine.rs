@@ -27,6 +27,12 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// The same as a sentence.
+pub(crate) fn line() -> String {
+    let told: Vec<String> = facts().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    format!("Measured on {}.", told.join("; ").trim_start_matches("date: "))
+}
+
 /// With a mark where the source was changed since.
 fn commit() -> Option<String> {
     let folder = env!("CARGO_MANIFEST_DIR");

@@ -6,9 +6,9 @@
 //! fails, is a line in the table and never ends the bench.
 
 pub(crate) mod alone;
-mod figures;
+pub(crate) mod figures;
 mod found;
-mod machine;
+pub(crate) mod machine;
 mod page;
 mod peer;
 mod plot;
@@ -32,6 +32,8 @@ use crate::subject::Subject;
 use figures::{Floor, Rounds};
 use peer::{Found, Job};
 
+pub(crate) use found::find;
+pub(crate) use page::{NAME as PAGE, PREFACE};
 pub(crate) use peer::Peer;
 
 /// What is measured, and where it is written.
@@ -117,7 +119,7 @@ type Field = Vec<(Peer, Result<String, String>)>;
 /// The same job by everybody.
 fn calls(bench: &Bench, settings: Settings<'_>) -> Result<(Rounds, Field)> {
     let Settings { records, runs, install, .. } = settings;
-    let all: Vec<_> = settings.peers.iter().map(|peer| (*peer, found::find(*peer, install))).collect();
+    let all: Vec<_> = settings.peers.iter().map(|peer| (*peer, find(*peer, install))).collect();
     let mut field: Field = Vec::new();
     for (peer, found) in &all {
         field.push((*peer, found.as_ref().map(|found| found.version.clone()).map_err(Clone::clone)));

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::Result;
 use crate::ledger;
 use crate::report::{as_f64, claim};
+use crate::section;
 use crate::subject::Subject;
 
 use super::figures::{By, Floor, Rounds};
@@ -16,6 +17,8 @@ use super::scale::SUBJECTS;
 use super::{JQ, MAP, Measured};
 
 pub(crate) const NAME: &str = "benchmarks.md";
+/// How to measure, and what it means.
+pub(crate) const PREFACE: &str = include_str!("page.md");
 const PLOT: &str = "benchmarks.svg";
 /// The length whose peak memory the longest input is held against.
 const ORDINARY: u64 = 100_000;
@@ -81,7 +84,7 @@ fn memory(measured: &Measured) -> Vec<Floor> {
 
 /// Writes page and plot.
 pub(crate) fn write(measured: &Measured, floors: &[Floor], folder: &Path) -> Result<()> {
-    let mut page = include_str!("page.md").to_owned();
+    let mut page = PREFACE.to_owned();
     page.push_str("\n| | |\n| --- | --- |\n");
     for (name, value) in machine::facts() {
         writeln!(page, "| {name} | {value} |")?;
@@ -100,6 +103,10 @@ pub(crate) fn write(measured: &Measured, floors: &[Floor], folder: &Path) -> Res
     write_options(&mut page, &measured.options)?;
     write_rest(&mut page, measured)?;
     write_scale(&mut page, measured)?;
+    // What other commands have measured stays.
+    for section in section::OWN.iter().filter_map(|heading| section::read(folder, heading)) {
+        write!(page, "\n{section}\n")?;
+    }
     fs::create_dir_all(folder)?;
     fs::write(folder.join(NAME), page)?;
     fs::write(folder.join(PLOT), plot::draw(&measured.scale))?;

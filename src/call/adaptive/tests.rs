@@ -56,6 +56,14 @@ fn drive(api: &mut Api, pace: &mut Adaptive, hardest: f64, from: f64, until: f64
 }
 
 #[test]
+fn what_was_accepted_at_once_is_taken_for_a_burst() {
+    let mut pace = Adaptive::new(None);
+    let mut api = Api::new(500.0, 50.0, Instant::now());
+    let (accepted, refused) = drive(&mut api, &mut pace, 5000.0, 0.0, 1.0);
+    assert!(accepted >= 450 && refused <= 100, "{accepted} accepted, {refused} refused in the first second");
+}
+
+#[test]
 fn nothing_waits_before_the_first_refusal() {
     let mut pace = Adaptive::new(None);
     let mut now = Instant::now();

@@ -17,9 +17,12 @@ use super::*;
 /// How an API counts.
 #[derive(Clone, Copy, Debug)]
 enum Limit {
-    /// nginx's `limit_req` with `nodelay`: calls leak out at the rate; those that find more than the burst in front
-    /// of them are refused and not counted.
+    /// A bucket that leaks at the rate; calls that find more than the burst in front of them are refused and not
+    /// counted.
     Leaky { burst: f64 },
+    /// nginx's `limit_req`: the same by a clock of whole milliseconds; answers to more than `delay` calls in the
+    /// bucket come as late as it takes to leak. `nodelay` is a delay beyond the burst.
+    Nginx { burst: u64, delay: u64 },
     /// So many in each window of so many seconds, then none.
     Window { seconds: f64 },
 }
@@ -122,6 +125,42 @@ const UNKNOWN_LIMITS: &[Scenario] = &[
     },
 ];
 
+/// As on a network of one machine.
+const NGINX: Scenario = Scenario {
+    limit: Limit::Nginx { burst: 50, delay: u64::MAX },
+    latency: 2,
+    used: 0.9,
+    refused: 0.005,
+    ..PLAIN
+};
+
+const NGINX_LIMITS: &[Scenario] = &[
+    Scenario { name: "nginx, unknown limit", ..NGINX },
+    Scenario { name: "… 16 workers", workers: 16, ..NGINX },
+    Scenario { name: "… jitter of 3 ms", jitter: 3, ..NGINX },
+    Scenario { name: "… without a delay", says: Says::Nothing, used: 0.95, ..NGINX },
+    Scenario { name: "… --rate 500/s", rate: Some("500/s"), used: 0.98, ..NGINX },
+    Scenario { name: "… delay=20", limit: Limit::Nginx { burst: 50, delay: 20 }, ..NGINX },
+    Scenario { name: "… delay=0", used: 0.82, limit: Limit::Nginx { burst: 50, delay: 0 }, ..NGINX },
+    Scenario { name: "… burst=20", limit: Limit::Nginx { burst: 20, delay: u64::MAX }, ..NGINX },
+    Scenario { name: "… burst=5", used: 0.87, limit: Limit::Nginx { burst: 5, delay: u64::MAX }, ..NGINX },
+    Scenario {
+        name: "… burst=5, jitter of 3 ms",
+        jitter: 3,
+        used: 0.85,
+        limit: Limit::Nginx { burst: 5, delay: u64::MAX },
+        ..NGINX
+    },
+    Scenario {
+        name: "… 20/s, no burst",
+        used: 0.85,
+        refused: 0.035,
+        limit: Limit::Nginx { burst: 0, delay: u64::MAX },
+        rates: &[(0.0, 20.0)],
+        ..NGINX
+    },
+];
+
 const TOLD_LIMITS: &[Scenario] = &[
     Scenario { name: "RateLimit-* three", says: Says::Three, ..TOLD },
     Scenario { name: "X-RateLimit-* epoch", says: Says::Epoch, ..TOLD },
@@ -168,6 +207,8 @@ struct Api {
     last: Instant,
     /// The calls in the bucket, or in the window.
     level: f64,
+    /// What nginx calls excess, in thousandths of a call; nothing before the first.
+    excess: Option<u64>,
     accepted: u32,
     refused: u32,
     /// The refusals once an answer has come that could tell.
@@ -177,7 +218,16 @@ struct Api {
 impl Api {
     fn new(scenario: &'static Scenario) -> Self {
         let start = Instant::now();
-        Self { scenario, start, last: start, level: 0.0, accepted: 0, refused: 0, refused_though_told: 0 }
+        Self {
+            scenario,
+            start,
+            last: start,
+            level: 0.0,
+            excess: None,
+            accepted: 0,
+            refused: 0,
+            refused_though_told: 0,
+        }
     }
 
     fn seconds(&self, now: Instant) -> f64 {
@@ -199,6 +249,10 @@ impl Api {
         let rate = self.per_second(now);
         match self.scenario.limit {
             Limit::Leaky { burst } => (burst + 1.0, self.level / rate),
+            Limit::Nginx { burst, .. } => {
+                let excess = self.excess.unwrap_or_default() as f64 / 1000.0;
+                (burst as f64 + 1.0, excess / rate)
+            }
             // The first window is half over.
             Limit::Window { seconds } => {
                 (rate * seconds, seconds - (self.seconds(now) + seconds / 2.0) % seconds)
@@ -206,10 +260,16 @@ impl Api {
         }
     }
 
-    fn accepts(&mut self, now: Instant) -> bool {
+    /// Says how long it waits to answer, unless it refuses.
+    fn accepts(&mut self, now: Instant) -> Option<Duration> {
+        if let Limit::Nginx { burst, delay } = self.scenario.limit {
+            return self.nginx(now, burst, delay);
+        }
         let passed = now.duration_since(self.last).as_secs_f64();
         match self.scenario.limit {
-            Limit::Leaky { .. } => self.level = (self.level - passed * self.per_second(now)).max(0.0),
+            Limit::Leaky { .. } | Limit::Nginx { .. } => {
+                self.level = (self.level - passed * self.per_second(now)).max(0.0)
+            }
             Limit::Window { seconds } => {
                 let window = |at: Instant| ((self.seconds(at) + seconds / 2.0) / seconds).floor();
                 if window(now) > window(self.last) {
@@ -221,12 +281,33 @@ impl Api {
         let yes = self.level + 1.0 <= self.room(now).0;
         if yes {
             self.level += 1.0;
+        }
+        self.count(now, yes.then_some(Duration::ZERO))
+    }
+
+    /// `ngx_http_limit_req_lookup`: nothing that is refused changes anything.
+    fn nginx(&mut self, now: Instant, burst: u64, delay: u64) -> Option<Duration> {
+        let rate = self.per_second(now) as u64 * 1000;
+        let millis = |at: Instant| at.duration_since(self.start).as_millis() as u64;
+        let passed = millis(now) - millis(self.last);
+        let excess = self.excess.map_or(0, |excess| (excess + 1000).saturating_sub(rate * passed / 1000));
+        if excess > burst * 1000 {
+            return self.count(now, None);
+        }
+        self.excess = Some(excess);
+        self.last = now;
+        let late = excess.saturating_sub(delay.saturating_mul(1000)) * 1000 / rate;
+        self.count(now, Some(Duration::from_millis(late)))
+    }
+
+    fn count(&mut self, now: Instant, accepted: Option<Duration>) -> Option<Duration> {
+        if accepted.is_some() {
             self.accepted += 1;
         } else {
             self.refused += 1;
             self.refused_though_told += u32::from(self.accepted > 0 && self.seconds(now) > 1.0);
         }
-        yes
+        accepted
     }
 
     fn headers(&self, now: Instant, accepts: bool) -> HeaderMap {
@@ -289,12 +370,16 @@ async fn work(number: u64, pace: Rc<Pace>, api: Rc<RefCell<Api>>, dice: Rc<RefCe
                 tokio::time::sleep(Duration::from_millis(scenario.latency + more) / 2)
             };
             way().await;
-            let (status, headers) = {
+            let (status, headers, late) = {
                 let mut api = api.borrow_mut();
                 let now = Instant::now();
                 let accepts = api.accepts(now);
-                (if accepts { 200 } else { 429 }, api.headers(now, accepts))
+                let status = if accepts.is_some() { 200 } else { 429 };
+                (status, api.headers(now, accepts.is_some()), accepts.unwrap_or_default())
             };
+            if late > Duration::ZERO {
+                tokio::time::sleep(late).await;
+            }
             way().await;
             let date = api.borrow().date(Instant::now());
             let words =
@@ -314,6 +399,11 @@ async fn work(number: u64, pace: Rc<Pace>, api: Rc<RefCell<Api>>, dice: Rc<RefCe
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_nobody_tells_is_found_and_used() {
     judge(UNKNOWN_LIMITS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_as_nginx_counts_it_is_found_and_used() {
+    judge(NGINX_LIMITS).await;
 }
 
 #[tokio::test(start_paused = true)]
