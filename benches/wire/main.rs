@@ -21,6 +21,7 @@ mod ledger;
 mod limited;
 mod meter;
 mod nginx;
+mod others;
 mod peers;
 mod report;
 mod section;
@@ -77,6 +78,9 @@ struct Options {
     /// Measure calls over TLS instead; write that section of docs/benchmarks.md
     #[arg(long, conflicts_with_all = ["ledger", "peers", "pace"])]
     tls: bool,
+    /// Measure `plan`, `get` and `replay` of longer and longer inputs instead; write that section of docs/benchmarks.md
+    #[arg(long, conflicts_with_all = ["ledger", "peers", "pace", "tls"])]
+    others: bool,
     /// Fetch the peers that are missing: Debian's packages (as root), npm, PyPI and crates.io
     #[arg(long)]
     install: bool,
@@ -84,7 +88,7 @@ struct Options {
     #[arg(long, value_enum, default_value = "own")]
     server: Kind,
     /// The longest input of the scale, as a power of ten
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=7), requires = "peers")]
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=7))]
     scale: u32,
     /// Where the page goes
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs"))]
@@ -143,6 +147,12 @@ fn measure(options: &Options) -> Result<bool> {
         let settings = tls::Settings { records, runs, in_flight, install, docs: &options.docs };
         return tls::measure(settings, &mut io::stdout().lock());
     }
+    if options.others {
+        let bench = Bench::start(Kind::Own, options.in_flight)?;
+        let holds = others::measure(&bench, options.scale, &options.docs, &mut io::stdout().lock())?;
+        bench.finish()?;
+        return Ok(holds);
+    }
     let bench = Bench::start(options.server, options.in_flight)?;
     if options.ledger {
         let holds = ledger::measure(&bench, options.records, options.runs, options.big)?;
@@ -189,13 +199,14 @@ fn smoke() -> Result<bool> {
     }
     drop(input);
     let docs = bench.folder().join("docs");
-    // A machine without nginx shows nothing of these.
+    others::measure(&bench, 2, &docs, &mut io::sink())?;
+    // A machine without nginx shows nothing of the others.
     let sections: &[&str] = if nginx::version().is_ok() {
         limited::smoke(&docs)?;
         tls::smoke(&docs)?;
         &section::OWN
     } else {
-        &[]
+        &[others::HEADING]
     };
     smoke_page(&docs, sections)?;
     bench.finish()?;

@@ -159,6 +159,16 @@ impl Bench {
         Ok(elapsed)
     }
 
+    /// A command of roompipe against this place.
+    pub(crate) fn command(&self, word: &str, base: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roompipe"));
+        command.arg(word).args(["--base-url", base]);
+        // No variable of whoever runs the bench may change what is measured.
+        command.env_clear();
+        command.env("HMS_ACCESS_KEY", ACCESS_KEY).env("HMS_SECRET", SECRET);
+        command
+    }
+
     fn page(&self) -> PathBuf {
         self.folder.path().join("page.html")
     }
@@ -172,8 +182,8 @@ impl Bench {
     }
 
     fn roompipe(&self, subject: Subject, input: &Input, output: &Path, summary: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_roompipe"));
-        command.args(["run", if subject.sends_messages() { "send-message" } else { "create-room" }]);
+        let mut command = self.command("run", &self.api.base());
+        command.arg(if subject.sends_messages() { "send-message" } else { "create-room" });
         command.arg(&input.path);
         if subject.remembers() {
             command.arg("--ledger").arg(self.ledger());
@@ -183,13 +193,9 @@ impl Bench {
             Subject::Report => drop(command.arg("--report").arg(self.page()).arg("--overwrite")),
             _ => (),
         }
-        command.args(["--base-url", &self.api.base()]);
         command.args(["--concurrency", &self.in_flight.to_string()]);
         let output = if subject.tells() { output } else { Path::new("/dev/null") };
         command.arg("--output").arg(output).arg("--summary-json").arg(summary);
-        // No variable of whoever runs the bench may change what is measured.
-        command.env_clear();
-        command.env("HMS_ACCESS_KEY", ACCESS_KEY).env("HMS_SECRET", SECRET);
         command
     }
 

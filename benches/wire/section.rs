@@ -6,11 +6,12 @@ use std::path::Path;
 
 use crate::Result;
 use crate::limited;
+use crate::others;
 use crate::peers;
 use crate::tls;
 
 /// The headings of all such parts.
-pub(crate) const OWN: [&str; 2] = [limited::HEADING, tls::HEADING];
+pub(crate) const OWN: [&str; 3] = [limited::HEADING, tls::HEADING, others::HEADING];
 
 /// Puts a section into the page of this folder, which begins with its heading.
 pub(crate) fn write(folder: &Path, section: &str) -> Result<()> {

@@ -1,5 +1,5 @@
 //! A server that does as little as can be: it reads a request to its declared end and answers the same room each
-//! time. It counts, so that nobody is fast by leaving calls out.
+//! time, the same refusal, or a page of a list of such rooms. It counts, so that nobody is fast by leaving calls out.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
@@ -22,6 +22,15 @@ pub(crate) const ROOM: &str = concat!(
     r#""customer":"627cda25ff688c037a39291b","large_room":false,"size":10}"#
 );
 
+/// Behind the base URL: every call is refused.
+pub(crate) const REFUSED: &str = "/refused";
+
+/// Behind the base URL, and before how many rooms a list has.
+pub(crate) const LIST: &str = "/of/";
+
+/// Rooms of a page.
+pub(crate) const PAGE: u64 = 100;
+
 /// Calls received and the bytes of their bodies, since they were last asked for.
 #[derive(Debug, Default)]
 struct Counts {
@@ -41,39 +50,77 @@ pub(crate) fn serve() -> Result<()> {
             drop(end);
         });
         let counts = Arc::new(Counts::default());
-        let answer: Arc<[u8]> = answer(ROOM).into();
+        let answers = Arc::new(Answers {
+            room: answer("200 OK", ROOM),
+            refusal: answer("400 Bad Request", r#"{"code":400,"message":"no"}"#),
+            rooms: vec![ROOM; PAGE as usize].join(","),
+        });
         loop {
             tokio::select! {
                 _ = &mut ended => return Ok(()),
                 accepted = listener.accept() => {
                     let (stream, _) = accepted?;
                     stream.set_nodelay(true)?;
-                    tokio::spawn(converse(stream, Arc::clone(&counts), Arc::clone(&answer)));
+                    tokio::spawn(converse(stream, Arc::clone(&counts), Arc::clone(&answers)));
                 }
             }
         }
     })
 }
 
-fn answer(body: &str) -> Vec<u8> {
+/// What can be said, made once.
+struct Answers {
+    room: Vec<u8>,
+    refusal: Vec<u8>,
+    /// Of a whole page.
+    rooms: String,
+}
+
+impl Answers {
+    /// A page of a list: as many rooms as there are still, and where the next one begins.
+    fn page(&self, request: &str) -> Option<Vec<u8>> {
+        let path = request.split(' ').nth(1)?;
+        let of: u64 = path.strip_prefix("/v2")?.strip_prefix(LIST)?.split('/').next()?.parse().ok()?;
+        let begins = path.split(['?', '&']).find_map(|part| part.strip_prefix("start="));
+        let after: u64 = begins.map_or(Some(0), |number| number.parse().ok())?;
+        let rooms = of.saturating_sub(after).min(PAGE) as usize;
+        // Those of a page with the commas between them.
+        let rooms = &self.rooms[..(rooms * (ROOM.len() + 1)).saturating_sub(1)];
+        let end = after + PAGE;
+        let last = if end < of { format!(r#","last":"{end}""#) } else { String::new() };
+        Some(answer("200 OK", &format!(r#"{{"limit":{PAGE},"data":[{rooms}]{last}}}"#)))
+    }
+}
+
+fn answer(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
         .into_bytes()
 }
 
 /// Serves one connection until it ends or says something else than expected.
-async fn converse(mut stream: TcpStream, counts: Arc<Counts>, answer: Arc<[u8]>) -> io::Result<()> {
+async fn converse(mut stream: TcpStream, counts: Arc<Counts>, answers: Arc<Answers>) -> io::Result<()> {
     let mut buffer = BytesMut::with_capacity(16 * 1024);
     loop {
         while let Some(request) = Head::parse(&buffer)?.filter(|head| head.total() <= buffer.len()) {
             let is_call = buffer.starts_with(b"POST /v2/");
+            let is_refused = is_call && buffer[b"POST /v2".len()..].starts_with(REFUSED.as_bytes());
+            let page = if is_call {
+                None
+            } else {
+                std::str::from_utf8(&buffer[..request.head]).ok().and_then(|head| answers.page(head))
+            };
             buffer.advance(request.total());
+            if let Some(page) = page {
+                stream.write_all(&page).await?;
+                continue;
+            }
             if !is_call {
                 return stream.write_all(&counts.take()).await;
             }
             counts.calls.fetch_add(1, Ordering::Relaxed);
             counts.body_bytes.fetch_add(request.body as u64, Ordering::Relaxed);
-            stream.write_all(&answer).await?;
+            stream.write_all(if is_refused { &answers.refusal } else { &answers.room }).await?;
         }
         buffer.reserve(4 * 1024);
         if stream.read_buf(&mut buffer).await? == 0 {
@@ -86,7 +133,7 @@ impl Counts {
     /// Tells the counts and begins anew.
     fn take(&self) -> Vec<u8> {
         let [calls, bytes] = [&self.calls, &self.body_bytes].map(|count| count.swap(0, Ordering::Relaxed));
-        answer(&format!("{calls} {bytes}"))
+        answer("200 OK", &format!("{calls} {bytes}"))
     }
 }
 
