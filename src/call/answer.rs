@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::needle::Needle;
+use crate::record::is_plain_json;
 use crate::template::REDACTED;
 
 use super::delay;
@@ -204,6 +205,9 @@ fn kind_of(body: &[u8], truncated: bool) -> BodyKind {
 /// True for JSON that everything downstream can hold: in UTF-8, not nested beyond bounds, no half of a surrogate pair.
 fn is_json(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return false };
+    if is_plain_json(body) {
+        return true;
+    }
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return false;
     }

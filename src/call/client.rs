@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 pub(super) use reqwest::Url;
 use reqwest::{Certificate, NoProxy};
@@ -24,6 +24,7 @@ use super::failure::{Failure, Stage};
 use super::header::Header;
 use super::origin::{Origin, base_url, call_url, is_local, proxy_url};
 use super::spelling;
+use super::usual::{JSON, Usual, default_headers};
 use super::verdict::{NoAnswer, Observation};
 use crate::failpoint;
 use crate::mapping::Request;
@@ -79,6 +80,8 @@ pub(super) struct Client {
     has_broken: AtomicBool,
     /// The URL met last: where it holds nothing of a record it is that of all calls.
     met: Mutex<Option<Url>>,
+    /// The headers of most calls.
+    usual: Usual,
     /// Open a connection for each call: to another machine, to this one.
     fresh: [OnceLock<Option<reqwest::Client>>; 2],
 }
@@ -88,7 +91,8 @@ pub(super) struct Prepared {
     http: reqwest::Client,
     method: Method,
     url: Url,
-    headers: HeaderMap,
+    /// Those of its own, where it has any.
+    own: Option<HeaderMap>,
     body: Option<Bytes>,
     secrets: Arc<Vec<Vec<u8>>>,
     /// It leads to this machine.
@@ -140,6 +144,7 @@ impl Client {
         let secrets = Arc::new(secrets);
         Ok(Self {
             origin: Origin::of(home),
+            usual: Usual::new(&setup.headers),
             setup,
             http,
             direct,
@@ -168,10 +173,14 @@ impl Client {
             }
         }
         let http = self.route(local).map_err(Unsendable::Configuration)?.clone();
-        let mut headers: HeaderMap = own.iter().map(|own| (own.name.clone(), own.value.clone())).collect();
-        if request.body.is_some() && !all().any(|header| header.name == CONTENT_TYPE) {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
+        let own_headers = (!own.is_empty()).then(|| {
+            let mut headers: HeaderMap =
+                own.iter().map(|own| (own.name.clone(), own.value.clone())).collect();
+            if request.body.is_some() && !all().any(|header| header.name == CONTENT_TYPE) {
+                headers.insert(CONTENT_TYPE, JSON);
+            }
+            headers
+        });
         let mut secrets = Arc::clone(&self.secrets);
         if own.iter().any(Header::is_secret) {
             Arc::make_mut(&mut secrets).extend(header_secrets(own));
@@ -185,7 +194,7 @@ impl Client {
             http,
             method,
             url,
-            headers,
+            own: own_headers,
             body,
             secrets,
             local,
@@ -238,6 +247,18 @@ impl Client {
         fresh.as_ref().unwrap_or(&prepared.http)
     }
 
+    fn request(&self, prepared: &Prepared, authorization: Option<&HeaderValue>) -> reqwest::Request {
+        let mut request = reqwest::Request::new(prepared.method.clone(), prepared.url.clone());
+        *request.headers_mut() = match &prepared.own {
+            None => self.usual.headers(prepared.body.is_some(), authorization),
+            Some(own) => with_authorization(own.clone(), authorization),
+        };
+        if let Some(body) = &prepared.body {
+            *request.body_mut() = Some(body.clone().into());
+        }
+        request
+    }
+
     /// Sends it once.
     pub(super) async fn attempt(
         &self,
@@ -246,7 +267,7 @@ impl Client {
     ) -> Result<Raw, Failure> {
         let began = Instant::now();
         let deadline = began + prepared.timeout;
-        let request = prepared.request(authorization.filter(|_| prepared.takes_token));
+        let request = self.request(prepared, authorization.filter(|_| prepared.takes_token));
         let mut response = match timeout_at(deadline, self.http_for(prepared).execute(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -278,18 +299,6 @@ impl Prepared {
     /// The values that must not come back in an answer's body, besides the token.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
         self.secrets.iter().map(Vec::as_slice)
-    }
-
-    fn request(&self, authorization: Option<&HeaderValue>) -> reqwest::Request {
-        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
-        request.headers_mut().clone_from(&self.headers);
-        if let Some(value) = authorization {
-            request.headers_mut().insert(AUTHORIZATION, value.clone());
-        }
-        if let Some(body) = &self.body {
-            *request.body_mut() = Some(body.clone().into());
-        }
-        request
     }
 }
 
@@ -368,12 +377,9 @@ fn header_secrets(headers: &[Header]) -> impl Iterator<Item = Vec<u8>> {
         .flat_map(|header| spelling::of(header.value.as_bytes()))
 }
 
-fn default_headers(extra: &[Header]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("roompipe/", env!("CARGO_PKG_VERSION"))));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    for header in extra {
-        headers.insert(header.name.clone(), header.value.clone());
+fn with_authorization(mut headers: HeaderMap, authorization: Option<&HeaderValue>) -> HeaderMap {
+    if let Some(value) = authorization {
+        headers.insert(AUTHORIZATION, value.clone());
     }
     headers
 }

@@ -40,6 +40,7 @@ mod stop;
 mod times;
 mod token;
 mod told;
+mod usual;
 mod verdict;
 mod window;
 

@@ -139,11 +139,8 @@ impl Pace {
 
     /// Waits until an attempt may leave.
     pub(super) async fn permit(&self) -> Permit<'_> {
-        if self.ceiling.is_none() {
-            let mut gates = self.gates();
-            if gates.is_open() {
-                return Permit { pace: self, left: gates.take(Instant::now()) };
-            }
+        if let Some(permit) = self.free_permit() {
+            return permit;
         }
         let _turn = self.turn.lock().await;
         loop {
@@ -152,6 +149,15 @@ impl Pace {
                 Err(at) => wait_until(at, self.is_fine()).await,
             }
         }
+    }
+
+    /// Takes a permit where nothing at all holds attempts back.
+    pub(super) fn free_permit(&self) -> Option<Permit<'_>> {
+        if self.ceiling.is_some() {
+            return None;
+        }
+        let mut gates = self.gates();
+        gates.is_open().then(|| Permit { pace: self, left: gates.take(Instant::now()) })
     }
 
     /// Notes what came of an attempt, and says what that has changed.

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 /// One limit, as an answer tells it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +20,10 @@ pub(super) struct Quota {
 
 /// Returns the limits that an answer tells, in the newest shape that it uses.
 pub(super) fn told(headers: &HeaderMap, now: SystemTime) -> Vec<Quota> {
+    // Most answers tell none, which their names show soonest.
+    if !headers.keys().any(is_about_limits) {
+        return Vec::new();
+    }
     let newest = structured(headers);
     if !newest.is_empty() {
         return newest;
@@ -28,6 +32,11 @@ pub(super) fn told(headers: &HeaderMap, now: SystemTime) -> Vec<Quota> {
         .or_else(|| pair(headers, "x-ratelimit-remaining", "x-ratelimit-reset", now))
         .into_iter()
         .collect()
+}
+
+fn is_about_limits(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.strip_prefix("x-").unwrap_or(name).starts_with("ratelimit")
 }
 
 /// Returns the limit that is the next to be reached, of those that say how much is left.

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::event::push_string;
+use super::digits::push_string;
 
 /// What stands before our type.
 const TYPE: &str = "com.100ms.roompipe.";

@@ -17,6 +17,7 @@ use crate::outcome::Outcome;
 use crate::record::{Identity, Position, Record, write_line};
 use crate::template::{Pagination, REDACTED};
 
+use super::digits::{push_milliseconds, push_number, push_string, push_time};
 use super::veil::Veil;
 
 /// How much of an unreadable record an event on stdout shows, in bytes.
@@ -116,18 +117,30 @@ pub struct Shown {
 /// Makes the id of an event from the run (or ledger) and the call's coordinates.
 #[must_use]
 pub fn event_id(run: &str, identity: &Identity, call: usize, generation: u64) -> String {
-    let mut hash = Sha256::new();
     // A separator that cannot occur in the parts keeps two different coordinates from running together; a key is JSON
     // text, and holds none either.
-    hash.update(match identity {
-        Identity::Position { input, number } => format!("{run}\0{input}\0{number}\0{call}\0{generation}"),
-        Identity::Key { key, occurrence } => {
-            format!("{run}\0key\0{key}\0{occurrence}\0{call}\0{generation}")
+    let mut text = Vec::with_capacity(128);
+    text.extend_from_slice(run.as_bytes());
+    let number = |text: &mut Vec<u8>, number| {
+        text.push(0);
+        push_number(text, number);
+    };
+    match identity {
+        Identity::Position { input, number: at } => {
+            number(&mut text, u64::from(*input));
+            number(&mut text, *at);
         }
-    });
+        Identity::Key { key, occurrence } => {
+            text.extend_from_slice(b"\0key\0");
+            text.extend_from_slice(key.as_bytes());
+            number(&mut text, u64::from(*occurrence));
+        }
+    }
+    number(&mut text, call as u64);
+    number(&mut text, generation);
     let mut id = String::with_capacity(36);
     id.push_str("evt_");
-    for byte in &hash.finalize()[..16] {
+    for byte in &Sha256::digest(&text)[..16] {
         for half in [byte >> 4, byte & 15] {
             id.push(char::from(b"0123456789abcdef"[usize::from(half)]));
         }
@@ -169,7 +182,9 @@ impl Page {
     }
 
     fn push(&self, out: &mut Vec<u8>) {
-        let _ = write!(out, r#","page":{{"number":{},"cursor":"#, self.number);
+        out.extend_from_slice(br#","page":{"number":"#);
+        push_number(out, self.number);
+        out.extend_from_slice(br#","cursor":"#);
         match &self.cursor {
             Some(cursor) => push_string(out, cursor),
             None => out.extend_from_slice(b"null"),
@@ -203,8 +218,9 @@ impl Event<'_> {
     }
 
     fn push_share(&self, out: &mut Vec<u8>, record: usize, veil: &Veil<'_>) {
-        if let Some((index, of @ 2..)) = self.shares.get(record).map(|share| share.call) {
-            let _ = write!(out, r#","call":{{"index":{index},"of":{of}}}"#);
+        if let Some(call @ (_, 2..)) = self.shares.get(record).map(|share| share.call) {
+            out.extend_from_slice(br#","call":"#);
+            push_call(out, call);
         }
         if let Some(result) = self.result(record, veil) {
             out.extend_from_slice(br#","result":"#);
@@ -215,24 +231,23 @@ impl Event<'_> {
     /// Appends the event as one line, newline included.
     pub fn write(&self, shown: Shown, out: &mut Vec<u8>) {
         let veil = Veil::of(self, shown);
-        let _ = write!(
-            out,
-            r#"{{"id":"{}","type":"{}","timestamp":"{:.3}","data":{{"endpoint":"#,
-            self.id,
-            self.kind(),
-            self.timestamp
-        );
+        for piece in [r#"{"id":""#, self.id, r#"","type":""#, self.kind(), r#"","timestamp":""#] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+        push_time(out, self.timestamp);
+        out.extend_from_slice(br#"","data":{"endpoint":"#);
         push_string(out, self.endpoint);
         if let Some(ledger) = self.ledger {
             out.extend_from_slice(br#","ledger":"#);
             push_string(out, ledger);
         }
-        let (index, of) = self.call;
-        let _ = write!(
-            out,
-            r#","outcome":"{}","call":{{"index":{index},"of":{of}}},"generation":{},"records":["#,
-            self.outcome, self.generation
-        );
+        out.extend_from_slice(br#","outcome":""#);
+        out.extend_from_slice(self.outcome.as_str().as_bytes());
+        out.extend_from_slice(br#"","call":"#);
+        push_call(out, self.call);
+        out.extend_from_slice(br#","generation":"#);
+        push_number(out, self.generation);
+        out.extend_from_slice(br#","records":["#);
         for (i, subject) in self.records.iter().enumerate() {
             if i > 0 {
                 out.push(b',');
@@ -246,7 +261,8 @@ impl Event<'_> {
         push_request(out, masked.as_ref().or(self.request));
         out.extend_from_slice(br#","response":"#);
         push_response(out, self.response, &veil);
-        let _ = write!(out, r#","attempts":{}"#, self.attempts);
+        out.extend_from_slice(br#","attempts":"#);
+        push_number(out, self.attempts);
         if !self.shares.is_empty() {
             out.extend_from_slice(br#","batched":true"#);
         }
@@ -262,10 +278,13 @@ impl Event<'_> {
     }
 }
 
-/// Appends a JSON string.
-pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
-    // Writing a string into memory cannot fail.
-    let _ = serde_json::to_writer(out, text);
+/// Appends which of a record's calls it is, and how many there are.
+fn push_call(out: &mut Vec<u8>, (index, of): (usize, usize)) {
+    out.extend_from_slice(br#"{"index":"#);
+    push_number(out, index as u64);
+    out.extend_from_slice(br#","of":"#);
+    push_number(out, of as u64);
+    out.push(b'}');
 }
 
 /// Appends all but the end of the object.
@@ -273,8 +292,13 @@ fn push_subject(out: &mut Vec<u8>, subject: &Subject, shown: Shown, veil: &Veil<
     let position = &subject.position;
     out.extend_from_slice(br#"{"source":"#);
     push_string(out, &position.source);
-    let key = subject.identity.key().unwrap_or("null");
-    let _ = write!(out, r#","number":{},"line":{},"key":{key},"#, position.number, position.line);
+    out.extend_from_slice(br#","number":"#);
+    push_number(out, position.number);
+    out.extend_from_slice(br#","line":"#);
+    push_number(out, position.line);
+    for piece in [r#","key":"#, subject.identity.key().unwrap_or("null"), ","] {
+        out.extend_from_slice(piece.as_bytes());
+    }
     match &subject.content {
         SubjectContent::Record(record) => {
             if let Some(kind) = record.content.cell_format() {
@@ -325,7 +349,9 @@ fn push_request(out: &mut Vec<u8>, request: Option<&Request>) {
         out.extend_from_slice(b"null");
         return;
     };
-    let _ = write!(out, r#"{{"method":"{}","url":"#, request.method);
+    for piece in [r#"{"method":""#, request.method.as_str(), r#"","url":"#] {
+        out.extend_from_slice(piece.as_bytes());
+    }
     push_string(out, &request.url);
     out.extend_from_slice(br#","body":"#);
     out.extend_from_slice(request.body.as_deref().unwrap_or(b"null"));
@@ -337,7 +363,9 @@ fn push_response(out: &mut Vec<u8>, response: Option<&Response>, veil: &Veil<'_>
         out.extend_from_slice(b"null");
         return;
     };
-    let _ = write!(out, r#"{{"status":{},"body":"#, response.status);
+    out.extend_from_slice(br#"{"status":"#);
+    push_number(out, response.status);
+    out.extend_from_slice(br#","body":"#);
     let encoded = push_answer(out, response, veil);
     if encoded {
         out.extend_from_slice(br#","body_encoding":"base64""#);
@@ -345,7 +373,9 @@ fn push_response(out: &mut Vec<u8>, response: Option<&Response>, veil: &Veil<'_>
     if response.truncated {
         out.extend_from_slice(br#","body_truncated":true"#);
     }
-    let _ = write!(out, r#","latency_ms":{:.1}}}"#, response.latency.as_secs_f64() * 1000.0);
+    out.extend_from_slice(br#","latency_ms":"#);
+    push_milliseconds(out, response.latency);
+    out.push(b'}');
 }
 
 /// Appends the answer's body as one JSON value on one line; returns true where it had to be base64.

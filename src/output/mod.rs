@@ -4,6 +4,7 @@
 //! It knows records, requests and answers as things to tell of; it never decides an outcome.
 
 mod cloudevents;
+mod digits;
 mod emit;
 mod event;
 mod file;

@@ -3,13 +3,14 @@
 //!
 //! It knows lines of bytes, not what they mean.
 
-use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Bytes that may wait for the writer.
 const WAITING_BYTES: u32 = 4 * 1024 * 1024;
@@ -17,8 +18,11 @@ const WAITING_BYTES: u32 = 4 * 1024 * 1024;
 /// Bytes written before the destination is asked to accept them.
 const MOST_TOGETHER: usize = 1024 * 1024;
 
-/// How long the writer rests after a write.
-const TOGETHER: Duration = Duration::from_millis(1);
+/// How long the writer rests after a write: so late is an event at most that does not come alone.
+const TOGETHER: Duration = Duration::from_millis(3);
+
+/// Memory for lines that is kept for the next ones.
+const MOST_KEPT: usize = 2 * MOST_TOGETHER;
 
 /// Calls of the writer that failed, seen from the run.
 pub type OnFailure = Box<dyn FnOnce(&io::Error) + Send>;
@@ -36,17 +40,43 @@ pub struct Mark {
     pub outputs: u8,
 }
 
-/// Some lines, and what they are remembered by.
-#[derive(Debug)]
-struct Chunk {
-    lines: Bytes,
-    mark: Option<Mark>,
+/// Lines that are written together.
+#[derive(Debug, Default)]
+struct Batch {
+    lines: Vec<u8>,
+    /// The room that they take.
+    room: usize,
+    /// Chunks among them…
+    chunks: u64,
+    /// … and what some of those are remembered by.
+    marks: Vec<Mark>,
 }
+
+/// What waits for the writer, and whether anything more will come.
+#[derive(Debug, Default)]
+struct Queue {
+    batches: VecDeque<Batch>,
+    /// Memory that was used before.
+    spare: Batch,
+    closed: bool,
+    /// The writer waits for the next chunk.
+    writer_waits: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+}
+
+/// Tells the writer, when the last [`Sink`] is dropped, that nothing more will come.
+#[derive(Debug)]
+struct Handle(Arc<Shared>);
 
 /// The sending half; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sink {
-    lines: mpsc::UnboundedSender<Chunk>,
+    handle: Arc<Handle>,
     room: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
     counts: Arc<Counts>,
@@ -100,26 +130,26 @@ impl Sink {
         on_failure: OnFailure,
         on_accepted: Option<OnAccepted>,
     ) -> io::Result<(Self, Writing)> {
-        let (lines, queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::default());
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
         let failed = Arc::new(AtomicBool::new(false));
         let counts = Arc::new(Counts::default());
         let (tell, end) = oneshot::channel();
         let writer = Writer {
-            to: BufWriter::with_capacity(64 * 1024, to),
+            to,
             room: Arc::clone(&room),
             failed: Arc::clone(&failed),
             on_failure: Some(on_failure),
             on_accepted,
-            marks: Vec::new(),
-            pending: 0,
             written: Written::default(),
             counts: Arc::clone(&counts),
         };
         // Nobody may wait for the end any more; then nobody is told.
-        let write = move || drop(tell.send(writer.run(queue)));
+        let queue = Arc::clone(&shared);
+        let write = move || drop(tell.send(writer.run(&queue)));
         std::thread::Builder::new().name(name.to_owned()).spawn(write)?;
-        Ok((Self { lines, room, failed, counts: Arc::clone(&counts) }, Writing { end, counts }))
+        let handle = Arc::new(Handle(shared));
+        Ok((Self { handle, room, failed, counts: Arc::clone(&counts) }, Writing { end, counts }))
     }
 
     /// Hands over one chunk of whole lines; waits while the writer is behind.
@@ -134,8 +164,7 @@ impl Sink {
             permit.forget();
         }
         self.counts.handed.fetch_add(1, Ordering::Relaxed);
-        // The writer outlives every sender: it ends when the last of them is dropped.
-        let _ = self.lines.send(Chunk { lines, mark });
+        self.handle.0.put(&lines, mark);
     }
 
     /// A look at what waits here.
@@ -148,6 +177,76 @@ impl Sink {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.queue().closed = true;
+        self.0.filled.notify_one();
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, lines: &[u8], mark: Option<Mark>) {
+        let mut queue = self.queue();
+        let has_room = |batch: &&mut Batch| batch.lines.len() < MOST_TOGETHER;
+        match queue.batches.back_mut().filter(has_room) {
+            Some(batch) => batch.add(lines, mark),
+            None => {
+                let mut batch = std::mem::take(&mut queue.spare);
+                batch.add(lines, mark);
+                queue.batches.push_back(batch);
+            }
+        }
+        if queue.writer_waits {
+            queue.writer_waits = false;
+            self.filled.notify_one();
+        }
+    }
+
+    /// Waits for what is to be written next; nothing once all is written that will ever come.
+    fn take(&self) -> Option<Batch> {
+        let mut queue = self.queue();
+        loop {
+            if let Some(batch) = queue.batches.pop_front() {
+                return Some(batch);
+            }
+            if queue.closed {
+                return None;
+            }
+            queue.writer_waits = true;
+            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets a moment pass, unless nothing more will come.
+    fn rest(&self) {
+        let queue = self.queue();
+        drop(self.filled.wait_timeout_while(queue, TOGETHER, |queue| !queue.closed));
+    }
+
+    /// Keeps the memory of lines that were written for the next ones.
+    fn reuse(&self, mut batch: Batch) {
+        if batch.lines.capacity() <= MOST_KEPT {
+            batch.lines.clear();
+            batch.marks.clear();
+            let (lines, marks) = (batch.lines, batch.marks);
+            self.queue().spare = Batch { lines, marks, ..Batch::default() };
+        }
+    }
+}
+
+impl Batch {
+    fn add(&mut self, lines: &[u8], mark: Option<Mark>) {
+        self.lines.extend_from_slice(lines);
+        self.room += cost(lines) as usize;
+        self.chunks += 1;
+        self.marks.extend(mark);
     }
 }
 
@@ -174,78 +273,47 @@ impl Writing {
 }
 
 struct Writer {
-    to: BufWriter<Box<dyn Write + Send>>,
+    to: Box<dyn Write + Send>,
     room: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
     on_failure: Option<OnFailure>,
     on_accepted: Option<OnAccepted>,
-    /// Marks of the chunks in the buffer.
-    marks: Vec<Mark>,
-    /// Chunks in the buffer, not yet accepted by the destination.
-    pending: u64,
     written: Written,
     counts: Arc<Counts>,
 }
 
 impl Writer {
-    fn run(mut self, mut queue: mpsc::UnboundedReceiver<Chunk>) -> Written {
-        while let Some(chunk) = queue.blocking_recv() {
-            self.write(&chunk);
-            let mut together = chunk.lines.len();
-            // Whoever never falls idle must tell, too, what was accepted.
-            while together < MOST_TOGETHER
-                && let Ok(chunk) = queue.try_recv()
-            {
-                self.write(&chunk);
-                together += chunk.lines.len();
-            }
-            // Nothing waits: what was written must be seen downstream now, not when a buffer happens to be full.
-            self.flush();
+    fn run(mut self, shared: &Shared) -> Written {
+        while let Some(batch) = shared.take() {
+            self.write(&batch);
+            self.room.add_permits(batch.room);
+            shared.reuse(batch);
             // Events come faster than threads are switched: those of the next moment are written together.
-            std::thread::sleep(TOGETHER);
-        }
-        self.flush();
-        if self.written.error.is_some() {
-            // Dropping a `BufWriter` would try once more to write what failed.
-            let _ = self.to.into_parts();
+            shared.rest();
         }
         self.written
     }
 
-    fn write(&mut self, chunk: &Chunk) {
-        self.room.add_permits(cost(&chunk.lines) as usize);
+    /// What was written must be seen downstream now, and whoever waits for that be told.
+    fn write(&mut self, batch: &Batch) {
         if self.written.error.is_some() {
-            self.written.lost += 1;
+            self.written.lost += batch.chunks;
             return;
         }
-        self.pending += 1;
-        match self.to.write_all(&chunk.lines) {
-            Ok(()) => self.marks.extend(chunk.mark),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    fn flush(&mut self) {
-        if self.written.error.is_some() {
-            return;
-        }
-        match self.to.flush() {
+        match self.to.write_all(&batch.lines).and_then(|()| self.to.flush()) {
             Ok(()) => {
-                self.written.accepted += self.pending;
+                self.written.accepted += batch.chunks;
                 self.counts.accepted.store(self.written.accepted, Ordering::Relaxed);
-                self.pending = 0;
-                if let Some(tell) = self.on_accepted.as_mut().filter(|_| !self.marks.is_empty()) {
-                    tell(&self.marks);
+                if let Some(tell) = self.on_accepted.as_mut().filter(|_| !batch.marks.is_empty()) {
+                    tell(&batch.marks);
                 }
-                self.marks.clear();
             }
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(error, batch.chunks),
         }
     }
 
-    fn fail(&mut self, error: io::Error) {
-        self.written.lost += self.pending;
-        self.pending = 0;
+    fn fail(&mut self, error: io::Error, lost: u64) {
+        self.written.lost += lost;
         self.failed.store(true, Ordering::Relaxed);
         if let Some(tell) = self.on_failure.take() {
             tell(&error);

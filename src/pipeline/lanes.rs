@@ -5,10 +5,32 @@
 //! Pure bookkeeping: it knows no clock, no network and not what a call is.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 /// Names a call inside [`Lanes`].
 pub type Ticket = u64;
+
+/// Places entries by numbers that are spread already or follow each other: calls that were admitted together then lie
+/// together, which spares the thread that settles them a walk through memory.
+#[derive(Debug, Default)]
+struct InPlace(u64);
+
+impl Hasher for InPlace {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The map takes the place from the low bits, and tells neighbours apart by the seven highest.
+        self.0 = number ^ (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) & (0x7f << 57));
+    }
+}
+
+type Numbered<V> = HashMap<u64, V, BuildHasherDefault<InPlace>>;
 
 /// Kinds of lanes: of what is written, of a key, of one record.
 const KINDS: usize = 3;
@@ -60,17 +82,17 @@ impl Links {
 /// no circle of waiting can arise.
 #[derive(Debug)]
 pub struct Lanes<C> {
-    waiting: HashMap<Ticket, Waiting<C>>,
+    waiting: Numbered<Waiting<C>>,
     /// The last call of each lane; what calls write, what their keys are and which record they are of may be called the
     /// same.
-    tails: [HashMap<u64, Ticket>; KINDS],
+    tails: [Numbered<Ticket>; KINDS],
     next: Ticket,
     hasher: RandomState,
 }
 
 impl<C> Default for Lanes<C> {
     fn default() -> Self {
-        Self { waiting: HashMap::new(), tails: Default::default(), next: 0, hasher: RandomState::new() }
+        Self { waiting: HashMap::default(), tails: Default::default(), next: 0, hasher: RandomState::new() }
     }
 }
 

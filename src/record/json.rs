@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value, value::RawValue};
 
 use crate::needle::Needle;
 
-use super::{Fault, stream::Place};
+use super::{Fault, plain::is_plain_json, stream::Place};
 
 /// How many levels of arrays and objects a record may have.
 const MAX_DEPTH: usize = 128;
@@ -186,7 +186,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
 /// Appends the text on one line; text that is no JSON is appended as a JSON string.
 pub(crate) fn write_line(raw: &[u8], out: &mut Vec<u8>) {
-    if serde_json::from_slice::<IgnoredAny>(raw).is_err() {
+    if !is_plain_json(raw) && serde_json::from_slice::<IgnoredAny>(raw).is_err() {
         write_string(&String::from_utf8_lossy(raw), out);
         return;
     }

@@ -15,6 +15,7 @@ mod inputs;
 mod json;
 mod lines;
 mod piece;
+mod plain;
 mod reader;
 mod rows;
 mod stream;
@@ -33,6 +34,7 @@ pub use header::Header;
 pub use identity::Identity;
 pub use inputs::{Format, Input, Inputs, Settings};
 pub(crate) use json::write_line;
+pub use plain::is_plain_json;
 
 /// One record: where it came from and what it says.
 #[derive(Clone, Debug)]
