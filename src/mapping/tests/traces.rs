@@ -204,7 +204,8 @@ static MAPPINGS: std::sync::LazyLock<Vec<Mapping>> = std::sync::LazyLock::new(||
     let pass = Options { pass_unknown: true, ..options(&["name=title"], &["size=5"]) };
     let body = Options { body: Some(".".to_owned()), ..Options::default() };
     let all = [Options::default(), exclude, strict, pass, body];
-    let endpoints = ["create-room", "update-room", "send-message", "list-rooms", "create-room-codes", "send-dtmf"];
+    let endpoints =
+        ["create-room", "update-room", "send-message", "list-rooms", "create-room-codes", "send-dtmf"];
     let by_template = all.iter().flat_map(|options| endpoints.map(|id| (options, template(id))));
     let by_hand = all.iter().flat_map(|options| {
         [("POST", "https://h/{name}?q={id}"), ("GET", "https://h/{name}")]
