@@ -70,9 +70,8 @@ pub(super) struct Client {
     setup: Setup,
     /// The only one that gets the token.
     origin: Origin,
-    http: reqwest::Client,
-    /// For calls to this machine while the others go through a proxy of the environment.
-    direct: OnceLock<reqwest::Client>,
+    /// One for each way that a call has taken, made when the first one takes it.
+    clients: [OnceLock<reqwest::Client>; Route::COUNT],
     proxy_is_remote: bool,
     /// What must not come back in an answer.
     secrets: Arc<Vec<Vec<u8>>>,
@@ -82,8 +81,6 @@ pub(super) struct Client {
     met: Mutex<Option<Url>>,
     /// The headers of most calls.
     usual: Usual,
-    /// Open a connection for each call: to another machine, to this one.
-    fresh: [OnceLock<Option<reqwest::Client>>; 2],
 }
 
 /// A request made ready once for all attempts.
@@ -95,8 +92,7 @@ pub(super) struct Prepared {
     own: Option<HeaderMap>,
     body: Option<Bytes>,
     secrets: Arc<Vec<Vec<u8>>>,
-    /// It leads to this machine.
-    local: bool,
+    route: Route,
     /// A repeat would have a second effect.
     only_once: bool,
     /// How long an attempt may take.
@@ -122,7 +118,6 @@ impl Client {
         let home = setup.token_url.as_deref().map(base_url).transpose()?;
         let home = home.as_ref().unwrap_or(&base);
         let carries_secret = setup.has_token || setup.headers.iter().any(Header::is_secret);
-        let local = is_local(&base);
         let proxy_is_remote = match &setup.proxy {
             Proxy::Url(url) => !is_local(&proxy_url(url)?),
             Proxy::Environment | Proxy::Direct => false,
@@ -133,27 +128,22 @@ impl Client {
         if carries_secret && base.scheme() == "http" && proxy_is_remote {
             return Err(Error::PlainHttpProxy);
         }
-        let http = build(&setup, if local { Route::Local } else { Route::Far })?;
-        let direct = OnceLock::new();
-        if local && matches!(setup.proxy, Proxy::Environment) {
-            // The only route that such a run needs, so that it is not built twice.
-            drop(direct.set(http.clone()));
-        }
         let mut secrets = proxy_secrets(&setup.proxy)?;
         secrets.extend(header_secrets(&setup.headers));
         let secrets = Arc::new(secrets);
-        Ok(Self {
+        let client = Self {
             origin: Origin::of(home),
             usual: Usual::new(&setup.headers),
             setup,
-            http,
-            direct,
+            clients: Default::default(),
             proxy_is_remote,
             secrets,
             has_broken: AtomicBool::new(false),
             met: Mutex::default(),
-            fresh: Default::default(),
-        })
+        };
+        // What is wrong with proxy and certificates shows before anything is sent.
+        client.on(Route::to(&base, &client.setup))?;
+        Ok(client)
     }
 
     /// Makes a request ready with headers of its own, and confines its credentials.
@@ -172,7 +162,8 @@ impl Client {
                 return Err(Unsendable::Configuration(Error::PlainHttpProxy));
             }
         }
-        let http = self.route(local).map_err(Unsendable::Configuration)?.clone();
+        let route = Route::to(&url, &self.setup);
+        let http = self.on(route).map_err(Unsendable::Configuration)?.clone();
         let own_headers = (!own.is_empty()).then(|| {
             let mut headers: HeaderMap =
                 own.iter().map(|own| (own.name.clone(), own.value.clone())).collect();
@@ -197,7 +188,7 @@ impl Client {
             own: own_headers,
             body,
             secrets,
-            local,
+            route,
             only_once,
             timeout: timeout.min(LONGEST_TIMEOUT),
             own_authorization,
@@ -222,15 +213,13 @@ impl Client {
         self.proxy_is_remote
     }
 
-    fn route(&self, local: bool) -> Result<&reqwest::Client, Error> {
-        if !local || !matches!(self.setup.proxy, Proxy::Environment) {
-            return Ok(&self.http);
+    fn on(&self, route: Route) -> Result<&reqwest::Client, Error> {
+        let client = &self.clients[route.index()];
+        if let Some(client) = client.get() {
+            return Ok(client);
         }
-        if let Some(direct) = self.direct.get() {
-            return Ok(direct);
-        }
-        let direct = build(&self.setup, Route::Local)?;
-        Ok(self.direct.get_or_init(|| direct))
+        let made = build(&self.setup, route)?;
+        Ok(client.get_or_init(|| made))
     }
 
     /// A server that closes kept connections unannounced does so just as the next request is written, and nobody can
@@ -239,12 +228,7 @@ impl Client {
         if !(prepared.only_once && self.has_broken.load(Ordering::Relaxed)) {
             return &prepared.http;
         }
-        let direct = prepared.local && matches!(self.setup.proxy, Proxy::Environment);
-        let fresh = self.fresh[usize::from(direct)].get_or_init(|| {
-            let setup = Setup { concurrency: 0, ..self.setup.clone() };
-            build(&setup, if direct { Route::Local } else { Route::Far }).ok()
-        });
-        fresh.as_ref().unwrap_or(&prepared.http)
+        self.on(Route { fresh: true, ..prepared.route }).unwrap_or(&prepared.http)
     }
 
     fn request(&self, prepared: &Prepared, authorization: Option<&HeaderValue>) -> reqwest::Request {
@@ -326,10 +310,33 @@ fn failure(error: reqwest::Error) -> Failure {
     Failure::new(&error.without_url(), stage)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Route {
-    Local,
-    Far,
+/// The way a call takes, which decides what a client must be able to do.
+#[derive(Clone, Copy, Debug)]
+struct Route {
+    /// Past any proxy.
+    direct: bool,
+    /// Some connection may be one of TLS. Elsewhere the machine's certificates need not be read, which takes longer than
+    /// everything else that happens before the first call.
+    tls: bool,
+    /// A connection of its own for each call.
+    fresh: bool,
+}
+
+impl Route {
+    const COUNT: usize = 8;
+
+    fn to(url: &Url, setup: &Setup) -> Self {
+        let direct = match setup.proxy {
+            Proxy::Environment => is_local(url),
+            Proxy::Direct => true,
+            Proxy::Url(_) => false,
+        };
+        Self { direct, tls: !direct || url.scheme() == "https" || setup.ca_cert.is_some(), fresh: false }
+    }
+
+    fn index(self) -> usize {
+        [self.direct, self.tls, self.fresh].into_iter().fold(0, |index, bit| index * 2 + usize::from(bit))
+    }
 }
 
 fn build(setup: &Setup, route: Route) -> Result<reqwest::Client, Error> {
@@ -342,10 +349,14 @@ fn build(setup: &Setup, route: Route) -> Result<reqwest::Client, Error> {
         .tcp_nodelay(true)
         .connect_timeout(CONNECT.min(setup.timeout.unwrap_or(TIMEOUT).mul_f64(0.8)))
         .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(setup.concurrency);
+        .pool_max_idle_per_host(if route.fresh { 0 } else { setup.concurrency });
+    if !route.tls {
+        // No certificate is trusted, so that TLS could not be spoken by mistake.
+        builder = builder.tls_certs_only([]);
+    }
     match &setup.proxy {
-        Proxy::Environment if route == Route::Far => {}
-        Proxy::Environment | Proxy::Direct => builder = builder.no_proxy(),
+        _ if route.direct => builder = builder.no_proxy(),
+        Proxy::Environment | Proxy::Direct => {}
         Proxy::Url(url) => {
             let proxy = reqwest::Proxy::all(proxy_url(url)?).map_err(|_| Error::Proxy)?;
             builder = builder.proxy(proxy.no_proxy(NoProxy::from_env()));

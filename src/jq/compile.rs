@@ -67,8 +67,13 @@ impl fmt::Display for CompileError {
     }
 }
 
+/// False where the parser, which recurses, must not look.
+pub(super) fn is_shallow(source: &str) -> bool {
+    nesting(source.as_bytes()) <= MOST_BRACKETS
+}
+
 pub(super) fn compile(source: &str) -> Result<Filter<Data>, CompileError> {
-    if nesting(source.as_bytes()) > MOST_BRACKETS {
+    if !is_shallow(source) {
         return Err(at(source, &source[..0], format!("more than {MOST_BRACKETS} brackets are open at once")));
     }
     let arena = Arena::default();

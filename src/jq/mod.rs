@@ -13,6 +13,7 @@ mod view;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use jaq_core::data::JustLut;
 use jaq_core::{Ctx, Filter, Vars};
@@ -46,7 +47,8 @@ pub const MAX_OUTPUTS: usize = 1_000;
 /// ```
 pub struct Program {
     source: String,
-    filter: Filter<JustLut<Val>>,
+    /// Made when it is first needed where there is a shortcut: jq's library of functions is long.
+    filter: OnceLock<Result<Filter<JustLut<Val>>, CompileError>>,
     /// The same for most values, where the program is so simple.
     shortcut: Option<shortcut::Shortcut>,
 }
@@ -57,8 +59,19 @@ impl Program {
     /// # Errors
     /// The first place at which the source is not a program of this language.
     pub fn compile(source: &str) -> Result<Self, CompileError> {
-        let filter = compile::compile(source)?;
-        Ok(Self { source: source.to_owned(), filter, shortcut: shortcut::Shortcut::of(source) })
+        // What is a shortcut is a program: it is made of nothing but words that every program may use.
+        let shortcut = compile::is_shallow(source).then(|| shortcut::Shortcut::of(source)).flatten();
+        let filter = OnceLock::new();
+        if shortcut.is_none() {
+            let compiled = compile::compile(source)?;
+            filter.get_or_init(|| Ok(compiled));
+        }
+        Ok(Self { source: source.to_owned(), filter, shortcut })
+    }
+
+    fn filter(&self) -> Result<&Filter<JustLut<Val>>, String> {
+        let compiled = self.filter.get_or_init(|| compile::compile(&self.source));
+        compiled.as_ref().map_err(|error| error.message.clone())
     }
 
     /// The text it was compiled from.
@@ -74,14 +87,20 @@ impl Program {
 
     /// The same where another number of outputs is the most there may be.
     pub fn run_up_to(&self, most: usize, input: Val) -> impl Iterator<Item = Result<Val, String>> {
-        let ctx = Ctx::<JustLut<Val>>::new(&self.filter.lut, Vars::new([]));
-        let mut outputs = self.filter.id.run((ctx, input));
+        let (mut outputs, mut refused) = match self.filter() {
+            Ok(filter) => {
+                let ctx = Ctx::<JustLut<Val>>::new(&filter.lut, Vars::new([]));
+                (Some(filter.id.run((ctx, input))), None)
+            }
+            Err(message) => (None, Some(message)),
+        };
         let mut count = 0;
         let mut ended = false;
         std::iter::from_fn(move || {
             if ended {
                 return None;
             }
+            let Some(outputs) = &mut outputs else { return refused.take().map(Err) };
             // A record's digits can make an interpreter's own arithmetic overflow (a string repeated 1e18 times): that
             // is the end of this record, not of the run.
             let next = match catch_unwind(AssertUnwindSafe(|| outputs.next())) {

@@ -369,6 +369,7 @@ mod tests {
                 roots.extend([Root::Object(object), Root::Members(&members)]);
             }
             let program = Program::compile(&source).unwrap();
+            prop_assert!(program.filter().is_ok(), "{}", source);
             for root in roots {
                 if let Some(output) = shortcut.run(root) {
                     let output: Vec<Value> = output.map(Cow::into_owned).into_iter().collect();

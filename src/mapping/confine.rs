@@ -192,9 +192,9 @@ impl UrlPattern {
             out.push('/');
             let start = out.len();
             push_pieces(&mut out, segment, &get, &mut unfit);
-            if is_dots(&out[start..])
-                && let Some(Piece::Placeholder(name)) =
-                    segment.iter().find(|p| matches!(p, Piece::Placeholder(_)))
+            if let Some(Piece::Placeholder(name)) =
+                segment.iter().find(|p| matches!(p, Piece::Placeholder(_)))
+                && is_dots(&out[start..])
             {
                 unfit.push(Unfit { field: name.clone(), value: out[start..].to_owned(), rule: SEGMENT });
             }

@@ -99,6 +99,27 @@ impl<'e> Draft<'e> {
         self.put(target, value, giver, text)
     }
 
+    /// True where a record can become the body as a whole: no name of it nests, no value of it is coerced, and nobody asks
+    /// where it went.
+    pub(super) fn takes_whole(&self) -> bool {
+        !self.cells && self.trace.is_none() && self.body.is_empty()
+    }
+
+    /// Places an attribute of a record that becomes the body. False where it does not stay there.
+    pub(super) fn keep(&mut self, place: Place, name: &str, value: &mut Value) -> bool {
+        if let Some(problem) = self.endpoint.empty_problem(name, value) {
+            self.blank.insert(name.to_owned(), problem);
+        }
+        let into = match place {
+            Place::Body => return true,
+            Place::Path => &mut self.path,
+            Place::Query => &mut self.query,
+            Place::Token => &mut self.token,
+        };
+        into.insert(name.to_owned(), value.take());
+        false
+    }
+
     /// Places a constant.
     pub(super) fn set(&mut self, target: &Target, text: &str) -> Result<(), Problem> {
         self.set_value(target, coerce::constant(text, self.endpoint.shape_at(target)))

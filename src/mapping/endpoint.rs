@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::template::{Effect, EndpointTemplate, FanOut, Place, Problem, Route, Shape, TokenKind};
 
 use super::Request;
 use super::confine::{PatternError, UrlPattern};
 use super::invalid::Invalid;
+use super::masked;
 use super::target::Target;
 use super::trace::Why;
 
@@ -51,13 +52,27 @@ pub(super) fn effect_of_method(method: &http::Method) -> Effect {
 pub(super) struct Aim {
     pub(super) template: Arc<EndpointTemplate>,
     pub(super) url: UrlPattern,
+    /// The URL of a record that has nothing for path and query, where that is all right.
+    pub(super) plain: Option<String>,
 }
 
 impl Aim {
     fn new(base_url: &str, template: Arc<EndpointTemplate>) -> Result<Self, PatternError> {
         let url = UrlPattern::parse(&format!("{base_url}{}", template.path))?;
-        Ok(Self { template, url })
+        let plain = plain_url(&url, &template);
+        Ok(Self { template, url, plain })
     }
+}
+
+fn plain_url(url: &UrlPattern, template: &EndpointTemplate) -> Option<String> {
+    let nothing = Value::Object(Map::new());
+    let mut problems =
+        [Place::Path, Place::Query].into_iter().flat_map(|place| template.check(place, &nothing));
+    if !template.query_defaults.is_empty() || problems.next().is_some() {
+        return None;
+    }
+    let rendered = url.render(|_| None, &Map::new()).ok()?;
+    masked::check_url(&rendered, []).is_ok().then_some(rendered)
 }
 
 impl Endpoint {
@@ -226,10 +241,14 @@ impl Endpoint {
         .flatten()
     }
 
-    /// Where an attribute goes by its name. The dots of a CSV header nest; those of a JSON name are letters.
+    /// Where an attribute goes by its name, as it stands.
+    pub(super) fn place_of_attribute(&self, name: &str, body_is_made: bool) -> Option<Place> {
+        self.place_of(name).filter(|place| !(body_is_made && *place == Place::Body))
+    }
+
+    /// The same where the dots of a CSV header nest; those of a JSON name are letters.
     pub(super) fn target_of_attribute(&self, name: &str, cells: bool, body_is_made: bool) -> Option<Target> {
-        let wanted = |place: &Place| !(body_is_made && *place == Place::Body);
-        let simple = self.place_of(name).filter(wanted).map(|place| Target::new(place, name));
+        let simple = self.place_of_attribute(name, body_is_made).map(|place| Target::new(place, name));
         let nests = cells && name.contains('.');
         match (nests, &self.kind) {
             (true, EndpointKind::Template { .. }) if simple.is_some() => simple,
@@ -240,7 +259,7 @@ impl Endpoint {
             }
             (true, _) => {
                 let Some((top, below)) = Target::split(name) else { return simple };
-                let place = self.place_of(top).filter(wanted)?;
+                let place = self.place_of_attribute(top, body_is_made)?;
                 let below = below.into_iter().map(str::to_owned).collect();
                 Some(Target { place, name: top.to_owned(), below })
             }

@@ -50,6 +50,7 @@ use serde_json::{Map, Value};
 
 use crate::jq::{self, Program};
 use crate::record::Record;
+use crate::template::Place;
 
 use draft::{Draft, Giver};
 use expression::Expression;
@@ -268,6 +269,45 @@ impl Mapping {
             draft.leave_out("every attribute", || Why::Event);
             return Ok(());
         }
+        let unknown = match draft.takes_whole() {
+            true => self.in_place(object, draft),
+            false => self.one_by_one(object, draft)?,
+        };
+        if self.strict && !unknown.is_empty() {
+            return Err(self.endpoint.unknown_attributes(&unknown));
+        }
+        for name in &unknown {
+            notes.left_out(name, self.endpoint.parameters());
+            draft.leave_out(name, || self.endpoint.why_unknown(name));
+        }
+        Ok(())
+    }
+
+    /// Makes the body of the record itself, without what has no place in it; returns the names that are unknown.
+    fn in_place(&self, mut object: Map<String, Value>, draft: &mut Draft<'_>) -> Vec<String> {
+        let mut unknown = Vec::new();
+        object.retain(|name, value| {
+            if self.exclude.contains(name) {
+                return false;
+            }
+            match self.endpoint.place_of_attribute(name, self.body.is_some()) {
+                Some(place) => draft.keep(place, name, value),
+                None if self.body.is_some() || self.is_source(name) => false,
+                None if self.pass_unknown => draft.keep(Place::Body, name, value),
+                None => {
+                    if !self.is_key(name) {
+                        unknown.push(name.clone());
+                    }
+                    false
+                }
+            }
+        });
+        draft.body = object;
+        unknown
+    }
+
+    /// The same for rows, whose names may nest, and for those who ask where everything goes.
+    fn one_by_one(&self, object: Map<String, Value>, draft: &mut Draft<'_>) -> Result<Vec<String>, Invalid> {
         let mut unknown = Vec::new();
         for (name, value) in object {
             if self.exclude.contains(&name) {
@@ -282,7 +322,7 @@ impl Mapping {
                 // What maps by `--map` or goes through the body program has found its place.
                 None if self.body.is_some() || self.is_source(&name) => {}
                 None if self.pass_unknown => {
-                    let target = Target::new(crate::template::Place::Body, &name);
+                    let target = Target::new(Place::Body, &name);
                     let taken = draft.take(&target, Some(value), Giver::Passed);
                     taken.map_err(|problem| Invalid::fields(vec![problem]))?;
                 }
@@ -291,14 +331,7 @@ impl Mapping {
                 None => unknown.push(name),
             }
         }
-        if self.strict && !unknown.is_empty() {
-            return Err(self.endpoint.unknown_attributes(&unknown));
-        }
-        for name in &unknown {
-            notes.left_out(name, self.endpoint.parameters());
-            draft.leave_out(name, || self.endpoint.why_unknown(name));
-        }
-        Ok(())
+        Ok(unknown)
     }
 
     /// True where a `--map` names this attribute: as a field, or anywhere in its jq.

@@ -36,13 +36,15 @@ impl Mapping {
             EndpointKind::Manual { .. } => self.manual_calls(&draft, mapped, bodies),
             EndpointKind::Template { own, routed } => {
                 let mut calls = Vec::with_capacity(1);
-                let bodies = bodies.unwrap_or_else(|| vec![mapped]);
-                for body in bodies {
-                    let render = Render { mapping: self, draft: &draft, own, routed: routed.as_ref() };
-                    match render.calls(body, notes) {
-                        Ok(made) => calls.extend(made),
-                        Err(problems) => calls.push(Err(Invalid::fields(problems))),
+                let render = Render { mapping: self, draft: &draft, own, routed: routed.as_ref() };
+                let mut one = |body| {
+                    if let Err(problems) = render.calls(body, &mut calls, notes) {
+                        calls.push(Err(Invalid::fields(problems)));
                     }
+                };
+                match bodies {
+                    Some(bodies) => bodies.into_iter().for_each(one),
+                    None => one(mapped),
                 }
                 calls
             }
@@ -137,13 +139,16 @@ struct Render<'m> {
 }
 
 impl Render<'_> {
-    /// The calls one body makes.
-    fn calls(&self, body: Value, notes: &mut Notes) -> Result<Vec<Call>, Vec<Problem>> {
+    /// Adds the calls one body makes.
+    fn calls(&self, body: Value, calls: &mut Vec<Call>, notes: &mut Notes) -> Result<(), Vec<Problem>> {
         let mut body = self.prepared(body)?;
         let items = self.fan_out(&mut body)?;
         let aim = self.aim(&body)?;
         self.leave_foreign(aim, &mut body, notes);
-        let Some((fan_out, items)) = items else { return Ok(vec![self.call(aim, body)]) };
+        let Some((fan_out, items)) = items else {
+            calls.push(self.call(aim, body));
+            return Ok(());
+        };
         let one = |item: Value| {
             let mut body = body.clone();
             if let Value::Object(members) = &mut body {
@@ -151,7 +156,8 @@ impl Render<'_> {
             }
             self.call(aim, body)
         };
-        Ok(items.into_iter().map(one).collect())
+        calls.extend(items.into_iter().map(one));
+        Ok(())
     }
 
     /// Coerces what a body program made of cells, and refuses what came empty although that means something else.
@@ -276,6 +282,13 @@ impl Render<'_> {
     /// Path and query parameters, and the URL they make; `problems` are those of token and body.
     fn url(&self, aim: &Aim, problems: Vec<Problem>) -> Result<(Value, Value, String), Invalid> {
         let template = &aim.template;
+        if let Some(url) = &aim.plain
+            && self.draft.path.is_empty()
+            && self.draft.query.is_empty()
+            && problems.is_empty()
+        {
+            return Ok((Map::new().into(), Map::new().into(), url.clone()));
+        }
         let (mut path, mut query) = (self.draft.path.clone(), self.draft.query.clone());
         drop_null_parameters(&mut path, template);
         drop_null_parameters(&mut query, template);
@@ -330,9 +343,12 @@ impl Parts {
     /// Effect and lane of a request, where they depend on its values.
     pub(super) fn judge(&self, template: &EndpointTemplate, request: &mut Request) {
         let token = request.claims.as_ref().map(|claims| Value::Object(claims.members()));
-        let mut members = vec![("path", &self.path), ("query", &self.query), ("body", &self.body)];
-        members.extend(token.as_ref().map(|token| ("token", token)));
-        let view = View::new(Root::Members(&members));
+        let (path, query, body) = (("path", &self.path), ("query", &self.query), ("body", &self.body));
+        let view = match &token {
+            None => &[path, query, body][..],
+            Some(token) => &[path, query, body, ("token", token)],
+        };
+        let view = View::new(Root::Members(view));
         request.effect = request.effect.stricter(template.effect_of(&view));
         request.lane = template.order_of(&view);
     }

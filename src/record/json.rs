@@ -24,13 +24,45 @@ pub(super) fn object(raw: &[u8], place: Place) -> Result<Map<String, Value>, Fau
         let message = format!("a name that begins with `{RESERVED}` cannot be carried");
         return Err(Fault::new(Fault::RESERVED_NAME, message));
     }
-    let Survey { depth, bare_exponent } = survey(raw);
+    let Survey { depth, bare_exponent, members } = survey(raw);
     if depth > MAX_DEPTH {
         return Err(too_deep());
     }
     // serde_json stops one level short of ours and writes `1e5` as `1e+5`, so that these two need another way.
-    let map = if depth == MAX_DEPTH || bare_exponent { exactly(raw) } else { serde_json::from_slice(raw) };
+    let map = match std::str::from_utf8(raw) {
+        _ if depth == MAX_DEPTH || bare_exponent => exactly(raw),
+        // Told once of the whole, it need not be found out of each string.
+        Ok(text) => sized(members, serde_json::Deserializer::from_str(text)),
+        Err(_) => sized(members, serde_json::Deserializer::from_slice(raw)),
+    };
     map.map_err(|error| malformed(raw, place, &error))
+}
+
+/// Parses an object into a map that has room for so many members, and need not grow.
+fn sized<'de, R: serde_json::de::Read<'de>>(
+    members: usize,
+    mut text: serde_json::Deserializer<R>,
+) -> Result<Map<String, Value>, serde_json::Error> {
+    struct Sized(usize);
+    impl<'de> Visitor<'de> for Sized {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            // No more than is likely to be true: the text may be no JSON at all.
+            let mut map = Map::with_capacity(self.0.min(1024));
+            while let Some((name, value)) = members.next_entry()? {
+                map.insert(name, value);
+            }
+            Ok(map)
+        }
+    }
+    let map = text.deserialize_map(Sized(members))?;
+    text.end()?;
+    Ok(map)
 }
 
 /// Says what a text is that should have been an object and is none.
@@ -84,11 +116,13 @@ struct Survey {
     depth: usize,
     /// True where a number has an exponent without a sign.
     bare_exponent: bool,
+    /// How many members the outermost object has.
+    members: usize,
 }
 
 fn survey(raw: &[u8]) -> Survey {
     let (mut depth, mut at) = (0_usize, 0);
-    let mut survey = Survey { depth, bare_exponent: false };
+    let mut survey = Survey { depth, bare_exponent: false, members: 0 };
     while let Some(&byte) = raw.get(at) {
         at += 1;
         match byte {
@@ -98,6 +132,7 @@ fn survey(raw: &[u8]) -> Survey {
                 survey.depth = survey.depth.max(depth);
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
+            b':' => survey.members += usize::from(depth == 1),
             b'e' | b'E' => survey.bare_exponent |= raw.get(at).is_some_and(u8::is_ascii_digit),
             _ => {}
         }
@@ -317,6 +352,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_map_with_room_is_the_map_that_grows(raw in r#"\{[\[\]{}",:\\ \n0-9a-c.eü-]{0,30}\}?"#, members in any::<usize>()) {
+            let grown = serde_json::from_slice::<Map<String, Value>>(raw.as_bytes()).map_err(|error| error.to_string());
+            let text = sized(members, serde_json::Deserializer::from_str(&raw)).map_err(|error| error.to_string());
+            let bytes = sized(members, serde_json::Deserializer::from_slice(raw.as_bytes()));
+            prop_assert_eq!(&text, &grown);
+            prop_assert_eq!(&bytes.map_err(|error| error.to_string()), &grown);
+        }
+
         #[test]
         fn whatever_is_written_is_one_json_value_on_one_line(raw in r#"[\[\]{}",:\\ \n\r0-9a-eü-]{0,40}"#) {
             let mut out = Vec::new();

@@ -1,7 +1,8 @@
-//! Mapping and rendering alone, as a process of its own: records out of memory become requests, which nobody sends.
+//! Mapping and rendering alone, as a process of its own, on one thread: what a run's reader does to make requests of a
+//! file's records. Nobody sends them.
 
-use std::fs;
-use std::io::{self, Cursor, Write as _};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use roompipe::mapping::{Endpoint, Mapped, Mapping, Notes, Options};
 use roompipe::record::{Format, Input, Inputs, Item, Settings};
@@ -11,9 +12,8 @@ use crate::Result;
 
 /// Says how many requests there were, and the bytes of their bodies.
 pub(crate) fn map_all(path: &str) -> Result<()> {
-    let text = fs::read(path)?;
     let settings = Settings { format: Some(Format::Jsonl), ..Settings::default() };
-    let inputs = Inputs::open_with(&[Input::Stdin], &settings, Box::new(Cursor::new(text)))?;
+    let inputs = Inputs::open(&[Input::File(PathBuf::from(path))], &settings)?;
     let template = Catalog::embedded().get("create-room")?;
     let endpoint = Endpoint::template("http://127.0.0.1/v2", template, None)?;
     let mapping = Mapping::compile(&Options::default(), endpoint)?;

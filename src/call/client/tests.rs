@@ -170,6 +170,27 @@ fn a_proxy_elsewhere_never_sees_a_plain_credential() {
 }
 
 #[test]
+fn certificates_are_read_where_some_connection_may_need_them() {
+    let proxy = Proxy::Url("http://127.0.0.1:1".to_owned().into());
+    for (proxy, url, direct, tls) in [
+        (Proxy::Environment, "http://127.0.0.1:1/a", true, false),
+        (Proxy::Environment, "https://127.0.0.1:1/a", true, true),
+        (Proxy::Environment, "http://h/a", false, true),
+        (Proxy::Environment, "https://h/a", false, true),
+        (Proxy::Direct, "http://h/a", true, false),
+        (Proxy::Direct, "https://h/a", true, true),
+        (proxy, "http://127.0.0.1:1/a", false, true),
+    ] {
+        let setup = Setup { proxy, has_token: false, ..setup("http://127.0.0.1:1") };
+        let client = Client::new(setup).unwrap();
+        let route = client.prepare(&request(url), &[]).unwrap().route;
+        assert_eq!((route.direct, route.tls), (direct, tls), "{url}");
+    }
+    let setup = Setup { ca_cert: Some("/nowhere".into()), ..setup("http://127.0.0.1:1") };
+    assert!(matches!(Client::new(setup), Err(Error::CaCert { .. })));
+}
+
+#[test]
 fn urls_that_name_a_user_or_no_host_are_refused() {
     for url in
         ["https://user:hush@api.100ms.live/v2", "ftp://api.100ms.live", "rooms", "https://h/v2?a=b", ""]

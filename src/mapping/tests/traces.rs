@@ -1,5 +1,7 @@
 //! Where each value came from and what was left out, in one line a call, for every way a value can come or go.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::template::Place;
 
@@ -193,4 +195,74 @@ fn calls_by_hand() {
     assert_eq!(shown, ["/id<name a.b<name"]);
     let shown = traced(&options(&[], &[]), manual("GET", "https://h/{id}"), &record);
     assert_eq!(shown, ["/id<name !a.b:no body"]);
+}
+
+/// Mappings that put attributes into every place, and leave some out for every reason.
+static MAPPINGS: std::sync::LazyLock<Vec<Mapping>> = std::sync::LazyLock::new(|| {
+    let exclude = Options { exclude: vec!["name".to_owned()], ..Options::default() };
+    let strict = Options { strict: true, key: Some("id".to_owned()), ..Options::default() };
+    let pass = Options { pass_unknown: true, ..options(&["name=title"], &["size=5"]) };
+    let body = Options { body: Some(".".to_owned()), ..Options::default() };
+    let all = [Options::default(), exclude, strict, pass, body];
+    let endpoints =
+        ["create-room", "update-room", "send-message", "list-rooms", "create-room-codes", "send-dtmf"];
+    let by_template = all.iter().flat_map(|options| endpoints.map(|id| (options, template(id))));
+    let by_hand = all.iter().flat_map(|options| {
+        [("POST", "https://h/{name}?q={id}"), ("GET", "https://h/{name}")]
+            .map(|(method, url)| (options, manual(method, url)))
+    });
+    by_template
+        .chain(by_hand)
+        .filter_map(|(options, endpoint)| Mapping::compile(options, endpoint).ok())
+        .collect()
+});
+
+fn record() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec![
+        "name", "title", "room_id", "role", "roles", "message", "peer_id", "size", "limit", "id", "data",
+        "a.b", "other",
+    ]);
+    let value = prop::sample::select(vec![
+        json!("x"),
+        json!(""),
+        json!(" "),
+        json!(null),
+        json!(7),
+        json!(7.50),
+        json!(true),
+        json!(["a", "b", "a"]),
+        json!([]),
+        json!({"a": null, "enabled": true}),
+        json!("evt_1"),
+        json!(".."),
+    ]);
+    prop::collection::vec((name, value), 0..6)
+        .prop_map(|members| members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// Everything but the template.
+fn essence(mapped: &Mapped) -> String {
+    let Mapped::Calls(calls) = mapped else { return format!("{mapped:?}") };
+    let of = |request: &Request| {
+        let Request { method, url, body, effect, lane, group, claims, .. } = request;
+        format!("{method} {url} {body:?} {effect:?} {lane:?} {group:?} {claims:?}")
+    };
+    calls.iter().map(|call| format!("{:?}", call.as_ref().map(of))).collect::<Vec<_>>().join("\n")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    /// Whoever asks where everything goes has it taken one by one; else a record becomes the body as a whole.
+    #[test]
+    fn a_record_becomes_the_same_calls_as_a_whole_and_one_by_one(record in record(), which in any::<prop::sample::Index>()) {
+        prop_assert!(MAPPINGS.len() > 25, "{}", MAPPINGS.len());
+        let mapping = which.get(&MAPPINGS);
+        let record = json_record(&record);
+        let [mut whole, mut single] = [Notes::default(), Notes::default()];
+        let plain = mapping.map(&record, record.object().unwrap(), &mut whole);
+        let looked = mapping.look(record.object().unwrap()).unwrap().unwrap();
+        let (traced, _) = mapping.trace(&record, looked, &mut single);
+        prop_assert_eq!(essence(&plain), essence(&traced));
+        prop_assert_eq!(whole.take_new(), single.take_new());
+    }
 }
