@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -51,6 +52,34 @@ fn the_same_command_again_finds_nothing_to_do() {
         assert_eq!(kinds, vec![json!("record.skipped"); 60]);
         assert_eq!(server.received().len(), 60);
     }
+}
+
+#[test]
+fn one_call_at_a_time_is_told_of_in_the_order_of_the_input() {
+    let (server, folder) = (willing(), folder());
+    let line = format!("{KEYED} --concurrency 1 --emit-skipped");
+    run(&server, &folder, &line, &rooms((0..200).step_by(2))).exits(0);
+    let told = run(&server, &folder, &line, &rooms(0..200)).exits(0);
+    assert_eq!(counts(&told, &["delivered", "skipped"]), [100, 100]);
+    let numbers: Vec<Value> =
+        told.events().iter().map(|event| event["data"]["records"][0]["number"].clone()).collect();
+    assert_eq!(numbers, (1..=200).map(Value::from).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_more_calls_are_in_flight_than_asked_for_while_others_are_written_down() {
+    let (in_flight, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&most);
+    let server = Server::start(move |_| {
+        seen.fetch_max(in_flight.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        // Others get every chance to come while this one is being worked on.
+        (0..50).for_each(|_| std::thread::yield_now());
+        in_flight.fetch_sub(1, Ordering::SeqCst);
+        Reply::ok()
+    });
+    let ran = run(&server, &folder(), &format!("{KEYED} --concurrency 4"), &rooms(0..400)).exits(0);
+    assert_eq!((ran.count("delivered"), server.received().len()), (400, 400));
+    assert!(most.load(Ordering::SeqCst) <= 4, "{most:?}");
 }
 
 #[test]

@@ -11,16 +11,17 @@ use rusqlite::{CachedStatement, Connection, Error, Result, params};
 
 use super::StoredEvent;
 
-/// Bytes of lines in a row of several events: all of it is read to get at one.
-const LARGE: usize = 128 * 1024;
+/// Bytes of lines in a row of several events: all of it is read to get at one, and written anew where one goes before
+/// the others. More would save nothing.
+const LARGE: usize = 16 * 1024;
 
 /// The rows with the events after the first number, up to the second, for any of the outputs.
-const ROWS: &str = "SELECT seq, coalesce(last, seq), outputs, lines FROM events
+const ROWS: &str = "SELECT seq, last, outputs, lines FROM events
     WHERE seq >= coalesce((SELECT max(seq) FROM events WHERE seq <= ?1), 0) AND seq <= ?2 AND outputs & ?3 != 0
     ORDER BY seq";
 
 /// How many events there are, as an expression over rows.
-pub(super) const COUNT: &str = "coalesce(sum(coalesce(last, seq) - seq + 1), 0)";
+pub(super) const COUNT: &str = "coalesce(sum(last - seq + 1), 0)";
 
 /// The events that become the next row.
 #[derive(Debug, Default)]
@@ -53,12 +54,17 @@ impl Packet {
         self.lines.extend_from_slice(&event.line);
     }
 
+    /// Forgets what was never written.
+    pub(super) fn clear(&mut self) {
+        self.seqs = None;
+        self.lines.clear();
+    }
+
     /// Writes the row, where there is one, and begins the next.
     pub(super) fn write(&mut self, keep: &mut CachedStatement<'_>) -> Result<()> {
-        if let Some((first, last)) = self.seqs.take() {
-            let values = params![first.cast_signed(), last.cast_signed(), self.outputs, &self.lines[..]];
-            keep.execute(values)?;
-            self.lines.clear();
+        if let Some((first, last)) = self.seqs {
+            keep.execute(params![first.cast_signed(), last.cast_signed(), self.outputs, &self.lines[..]])?;
+            self.clear();
         }
         Ok(())
     }
@@ -95,8 +101,9 @@ pub(super) fn read(
 
 /// How many [`read`] would hand over.
 pub(super) fn count(connection: &Connection, (after, until): (u64, u64), outputs: u8) -> Result<u64> {
-    let count = "SELECT coalesce(sum(min(coalesce(last, seq), ?2) - max(seq, ?1 + 1) + 1), 0) FROM events
-        WHERE seq <= ?2 AND coalesce(last, seq) > ?1 AND outputs & ?3 != 0";
+    let count = "SELECT coalesce(sum(min(last, ?2) - max(seq, ?1 + 1) + 1), 0) FROM events
+        WHERE seq >= coalesce((SELECT max(seq) FROM events WHERE seq <= ?1), 0) AND seq <= ?2 AND last > ?1
+        AND outputs & ?3 != 0";
     let values = params![after.cast_signed(), until.cast_signed(), outputs];
     connection.query_row(count, values, |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
 }
@@ -116,7 +123,7 @@ fn apart((first, last): (u64, u64), outputs: u8, lines: Bytes) -> Result<Vec<Sto
             StoredEvent { seq, outputs, line }
         })
         .collect();
-    if events.len() as u64 == last - first + 1 && start == lines.len() {
+    if last.checked_sub(first) == (events.len() as u64).checked_sub(1) && start == lines.len() {
         return Ok(events);
     }
     let why = format!("the events from {first} to {last} are not as many lines");
@@ -127,9 +134,9 @@ fn apart((first, last): (u64, u64), outputs: u8, lines: Bytes) -> Result<Vec<Sto
 pub(super) fn discard(connection: &Connection, seqs: &RangeInclusive<u64>) -> Result<()> {
     let (first, last) = (seqs.start().cast_signed(), seqs.end().cast_signed());
     let mut cut = connection.prepare_cached(
-        "SELECT seq, coalesce(last, seq), outputs, lines FROM events
+        "SELECT seq, last, outputs, lines FROM events
          WHERE seq IN ((SELECT max(seq) FROM events WHERE seq < ?1), (SELECT max(seq) FROM events WHERE seq <= ?2))
-         AND coalesce(last, seq) >= ?1 AND (seq < ?1 OR coalesce(last, seq) > ?2)",
+         AND last >= ?1 AND (seq < ?1 OR last > ?2)",
     )?;
     let mut rows = cut.query([first, last])?;
     let (mut staying, mut begin) = (Vec::new(), first);

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::connect::{self, Meta, Opened};
 use super::file::OpenedFile;
@@ -147,9 +147,9 @@ impl Ledger {
 
     /// The number of the last event that is kept.
     fn last_event(&self) -> Result<u64, Error> {
-        let last = "SELECT coalesce(max(coalesce(last, seq)), 0) FROM events";
-        let last = self.connection.query_row(last, [], |row| row.get::<_, i64>(0)).map_err(Error::reading)?;
-        Ok(last.cast_unsigned())
+        let last = "SELECT last FROM events ORDER BY seq DESC LIMIT 1";
+        let last = self.connection.query_row(last, [], |row| row.get::<_, i64>(0)).optional();
+        Ok(last.map_err(Error::reading)?.unwrap_or(0).cast_unsigned())
     }
 
     /// Starts the thread as [`Ledger::start`] does, for what is no run: only outputs take what they missed.
@@ -250,8 +250,7 @@ pub(super) fn check(path: &Path, pinned: &Pins, given: &Pins) -> Result<(), Erro
 /// What outputs have surely taken, and which events wait for them.
 pub(super) fn unemitted(connection: &Connection) -> rusqlite::Result<Unemitted> {
     let mut unemitted = marks(connection)?;
-    let mut events =
-        connection.prepare("SELECT seq, coalesce(last, seq), outputs FROM events ORDER BY seq")?;
+    let mut events = connection.prepare("SELECT seq, last, outputs FROM events ORDER BY seq")?;
     let mut rows = events.query([])?;
     while let Some(row) = rows.next()? {
         for seq in row.get::<_, i64>(0)?..=row.get::<_, i64>(1)? {

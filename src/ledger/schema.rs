@@ -8,7 +8,7 @@
 //! | `meta` | the ledger; there is one | `ledger` its id (UUID, part of every event's id), `created`, and what it belongs to: `workspace` (access key), `base_url`, `endpoint`, `mapping` (digest in hex), `key` (the `--key` program, or NULL), `mappings` how many it has had one after another |
 //! | `calls` | a call that settled | `identity` (see `encoding`), `call` (which of the record's, from 0), `of` (how many it made), `state` (1 delivered, 2 rejected, 3 failed, 4 unknown, 5 invalid, 6 forgotten), `generation`, `content` and `request` (the first 16 bytes of SHA-256 of the input record and of its request), `maybe_applied`, `first_attempt`, `settled` |
 //! | `intents` | a call that must not be repeated and has left; nothing was heard of it yet | `identity`, `call`, `generation`, `first_attempt` |
-//! | `events` | events that some output has not surely taken | `seq` of the first and `last` of the last (NULL: there is one), without a gap; `outputs` (a bit for each output that carries them), `lines` (one after another, each with its end) |
+//! | `events` | events that some output has not surely taken | `seq` of the first, `last` of the last, without a gap; `outputs` (a bit for each output that carries them), `lines` (one after another, each with its end) |
 //! | `outputs` | an output, by the number of its bit | `bit`, `emitted`: it has taken every event of its own up to this `seq` |
 //! | `runs` | a run | `number`, `started`, `ended` and `exit` and `summary` (JSON), which are NULL where it was cut off; `report`: what the page of `roompipe report` shows besides (JSON), NULL also of runs before version 2, and of all but the last hundred |
 //!
@@ -145,8 +145,16 @@ fn keep_reports(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 /// Version 3: events share rows.
 fn pack_events(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(
-        "ALTER TABLE events RENAME COLUMN line TO lines;
-         ALTER TABLE events ADD COLUMN last INTEGER;",
+        // What is asked for without the lines stands before them, so that they need not be read.
+        "CREATE TABLE packed (
+            seq INTEGER PRIMARY KEY,
+            last INTEGER NOT NULL CHECK (last BETWEEN seq AND seq + max(length(lines), 1) - 1),
+            outputs INTEGER NOT NULL,
+            lines BLOB NOT NULL
+        ) STRICT;
+        INSERT INTO packed SELECT seq, seq, outputs, line FROM events;
+        DROP TABLE events;
+        ALTER TABLE packed RENAME TO events;",
     )
 }
 
@@ -199,7 +207,7 @@ mod tests {
         let run = file.query_row("SELECT exit, report FROM runs WHERE number = 1", [], run).unwrap();
         assert_eq!(run, (0, None));
         // And the events it has are rows of one each.
-        let event = "SELECT coalesce(last, seq), lines FROM events";
+        let event = "SELECT last, lines FROM events";
         let event = file.query_row(event, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)));
         assert_eq!(event.unwrap(), (5, b"a\n".to_vec()));
         // A program that knows version 1 only does not touch it any more.

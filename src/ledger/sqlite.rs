@@ -152,7 +152,7 @@ impl<'a> Statements<'a> {
     fn prepare(connection: &'a Connection, without_intents: bool, packet: &'a mut Packet) -> Result<Self> {
         let prepare = |sql| connection.prepare_cached(sql);
         // What a group that failed has left is not this one's.
-        *packet = Packet::default();
+        packet.clear();
         Ok(Self {
             connection,
             without_intents,

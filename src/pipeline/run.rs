@@ -269,8 +269,13 @@ impl Run {
             listing: self.listing,
             lists_lost: std::sync::Mutex::default(),
         });
-        // With a ledger some wait for it while the slots are others'.
-        let number = if closing.is_some() { self.concurrency.saturating_mul(2) } else { self.concurrency };
+        // With a ledger some wait for it while the slots are others'. Whoever wants one call at a time wants the next
+        // after the last.
+        let number = if closing.is_some() && self.concurrency > 1 {
+            self.concurrency.saturating_mul(2)
+        } else {
+            self.concurrency
+        };
         let mut workers = JoinSet::new();
         for _ in 0..number {
             workers.spawn(Arc::clone(&workshop).work());

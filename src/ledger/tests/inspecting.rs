@@ -203,8 +203,8 @@ fn a_past_run_is_found_by_its_number_with_its_report_where_it_has_one() {
     // A file that a version without reports has written is only read, and stays as it is.
     let file = Connection::open(place.path()).unwrap();
     file.execute_batch(
-        "ALTER TABLE runs DROP COLUMN report; ALTER TABLE events DROP COLUMN last;
-         ALTER TABLE events RENAME COLUMN lines TO line; PRAGMA user_version = 1",
+        "ALTER TABLE runs DROP COLUMN report; DROP TABLE events;
+         CREATE TABLE events (seq INTEGER PRIMARY KEY, outputs INTEGER NOT NULL, line BLOB NOT NULL) STRICT; PRAGMA user_version = 1",
     )
     .unwrap();
     file.execute("INSERT INTO events (seq, outputs, line) VALUES (7, 1, x'610a'), (9, 1, x'620a')", [])
