@@ -280,7 +280,11 @@ fn what_other_versions_have_written_is_told_or_refused() {
         report().exits(78).says("failed to read this run's report");
     }
     // A run before reports were kept.
-    change("ALTER TABLE runs DROP COLUMN report; PRAGMA user_version = 1");
+    change(
+        "ALTER TABLE runs DROP COLUMN report; DROP TABLE events;
+         CREATE TABLE events (seq INTEGER PRIMARY KEY, outputs INTEGER NOT NULL, line BLOB NOT NULL) STRICT;
+         PRAGMA user_version = 1",
+    );
     let (text, values) = checked(report().exits(0).text());
     assert!(text.contains("Only its counts are left"), "{text}");
     assert_eq!((&*values["outcome delivered"], &*values["standing delivered"]), ("1", "1"), "{values:?}");

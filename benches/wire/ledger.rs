@@ -8,7 +8,7 @@ use crate::report::{claim, ratio_of, write_row};
 use crate::subject::Subject;
 
 /// Calls a second with a ledger beside those without, where a repeat is safe.
-pub(crate) const LEAST_RATIO: f64 = 0.7;
+pub(crate) const LEAST_RATIO: f64 = 0.75;
 /// The same where each call is written down before it leaves.
 const LEAST_RATIO_WITH_INTENTS: f64 = 0.5;
 /// Seconds to find that nothing is left to do.
