@@ -142,11 +142,11 @@ fn same(what: &str, found: Option<&Value>, wanted: u64) -> Result<()> {
 
 /// A dead letter of a call that was refused, in the pieces between what differs from one to the next.
 struct Letter {
-    /// Before the id of the event, and between that and each number of the record.
+    /// Up to the id of the event, from there to the first number of the record, and so on between its numbers.
     pieces: Vec<String>,
 }
 
-/// What differs, in the letter of the first record, in the order of [`Letter::pieces`].
+/// Digits of an event's id.
 const ID: usize = "0123456789abcdef0123456789abcdef".len();
 
 /// The letter that roompipe itself writes.
